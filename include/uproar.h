@@ -1,0 +1,124 @@
+/* uproar: WebSocket and Server-Sent Events over one ordered log of messages, in your process.
+ *
+ * Threads: any function may be called on any thread, callbacks included, and none blocks, except
+ * where marked BLOCKS. Callbacks run on a reactor thread unless said otherwise; they must not
+ * block: that reactor's peers would stop. Memory: what is passed in is copied before the call
+ * returns; what a callback is given dies when it returns. Errors: 0 or a count, else -errno. The
+ * library never exits, prints or touches signals; its threads block all signals; there are no
+ * globals: several servers may run in one process. */
+#ifndef UPROAR_H
+#define UPROAR_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Bytes; UPROAR_CURSOR_TEXT_MAX: 16 hex digits, '-', 20 digits, NUL. */
+enum { UPROAR_TOPIC_MAX = 255, UPROAR_CURSOR_TEXT_MAX = 38 };
+
+struct uproar; /* a server with its log */
+
+/* NUL not needed; at == NULL: absent. */
+struct uproar_str {
+    const char *at;
+    size_t len;
+};
+
+/* A place in the log: valid for the life of one log (its epoch). */
+struct uproar_cursor {
+    uint64_t epoch, seq;
+};
+
+enum uproar_kind { UPROAR_TEXT = 1, UPROAR_BINARY }; /* TEXT is checked: not UTF-8 gives -EILSEQ */
+enum uproar_io { UPROAR_IO_AUTO, UPROAR_IO_URING, UPROAR_IO_EPOLL };
+
+struct uproar_callbacks { /* NULL: ignore */
+    /* A line for people, without its end; syslog levels (3 error, 4 warning, 6 info). Any thread of
+     * the library, and the caller's in uproar_start(). Rate-limited by the library: one line per
+     * cause and second, with a count. */
+    void (*on_log)(void *user, int syslog_level, const char *line);
+    /* On reactor thread `index`, as it starts and before it ends: name it, pin it. */
+    void (*on_thread)(void *user, unsigned index, bool starting);
+};
+
+struct uproar_listen {
+    const char *address; /* "127.0.0.1:8080", "[::]:0" */
+};
+
+/* From uproar_options_init(); 0 or NULL: the default. */
+struct uproar_options {
+    size_t size; /* sizeof as compiled: an old program meets a newer library */
+
+    const struct uproar_listen *listen;
+    size_t listen_count; /* at most 16; 0: no socket, a broker inside the process */
+
+    enum uproar_io io;             /* AUTO: io_uring where it works, else epoll */
+    unsigned thread_count;         /* reactors; default: CPUs of the affinity mask */
+    uint32_t connection_count_max; /* the whole server; default: what RLIMIT_NOFILE allows */
+    uint32_t message_bytes_max;    /* default 1 MiB */
+    uint64_t body_memory;          /* bytes for unfinished bodies and messages; default 256 MiB */
+
+    uint32_t history_count; /* messages the log keeps; default 65,536 */
+    uint32_t history_ms;    /* and how long; default 300,000 */
+    uint64_t history_bytes; /* payload + 256 a message; default 64 MiB */
+
+    uint32_t heartbeat_ms; /* SSE comment; default 15,000 */
+    uint32_t ping_ms;      /* WebSocket ping, dead after two without an answer; default 25,000 */
+    uint32_t drain_ms;     /* uproar_stop() spreads goodbyes over it; default 10,000 */
+
+    const char *const *allow_origins; /* "https://example.org", ...; ends in NULL */
+    const char *publish_token;        /* demanded from publishers; NULL: none */
+    const char *subscribe_token;      /* demanded from subscribers; NULL: none */
+
+    struct uproar_callbacks on;
+    void *user; /* handed to the callbacks */
+};
+
+/* Sets *o to the defaults. size: sizeof(struct uproar_options) as the caller compiled it. */
+void uproar_options_init(struct uproar_options *o, size_t size);
+
+/* BLOCKS until it listens. On failure *out is NULL and `why` holds one line for people.
+ * -EINVAL: an option; -EADDRINUSE: a listen address, `why` names a free port; -ENOTSUP: the I/O
+ * backend that was asked for does not work here; -ENOMEM, -EMFILE and what the system says. */
+int uproar_start(const struct uproar_options *o, struct uproar **out, char *why, size_t why_len);
+
+/* The real port of listen[listen_index], also for port 0. -EINVAL: no such listener. */
+int uproar_port(const struct uproar *u, size_t listen_index);
+
+/* "uring" or "epoll": what was chosen. */
+const char *uproar_io_name(const struct uproar *u);
+
+/* Begins the drain: readyz says 503, no new peers, goodbyes spread over drain_ms (WebSocket 1001,
+ * SSE end). Called again: ends it now. */
+int uproar_stop(struct uproar *u);
+
+/* BLOCKS: stops if nobody has, waits for the drain's end, joins the threads, frees, clears *u.
+ * -EDEADLK in a callback. *u == NULL is fine. Says in one log line how many peers left and how long
+ * it took. */
+int uproar_free(struct uproar **u);
+
+/* Publishes to every subscriber of the topic. -EAGAIN: the log is full, nothing was taken;
+ * -EINVAL: not a topic one can publish to; -EILSEQ: TEXT that is not UTF-8; -EMSGSIZE: longer than
+ * message_bytes_max; -ESHUTDOWN after uproar_stop(); -ENOMEM. One thread's calls keep their order.
+ */
+int uproar_publish(struct uproar *u, const char *topic, const void *body, size_t len,
+                   enum uproar_kind kind);
+
+/* "EPOCH-SEQ", as peers see it. parse: -EINVAL when unreadable. format: out holds
+ * UPROAR_CURSOR_TEXT_MAX bytes; returns the length. */
+int uproar_cursor_parse(struct uproar_str text, struct uproar_cursor *out);
+int uproar_cursor_format(struct uproar_cursor c, char *out);
+
+/* Prometheus text, NUL-terminated when out_len > 0. Returns the length needed, like snprintf. */
+int uproar_metrics(const struct uproar *u, char *out, size_t out_len);
+
+const char *uproar_version(void); /* "0.1.0" */
+
+#ifdef __cplusplus
+}
+#endif
+#endif

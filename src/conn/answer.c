@@ -1,0 +1,64 @@
+/* Status, body, origin headers; then what becomes of the connection. */
+#include "conn/answer.h"
+
+#include "base/clock.h"
+#include "conn/exchange.h"
+#include "conn/outbox.h"
+#include "conn/reactor.h"
+#include "http/reply.h"
+
+static ON_REACTOR void add_answer(struct reactor *r, struct text *out, const struct http_request *q,
+                                  const struct answer *a)
+{
+    struct text more = {0};
+    if (a->headers)
+        text_add_str(&more, a->headers);
+    if (q)
+        http_origin_add_headers(&more, q, http_origin_check(q, &r->broker->settings.origins));
+    const struct http_reply reply = {
+        .status = a->status,
+        .content_type = a->content_type,
+        .body = a->body,
+        .more_headers = text_bytes(&more),
+        .date_ms = clock_realtime_ms(),
+        .head_only = q && q->method == HTTP_HEAD,
+        .keep_alive = q && q->keep_alive,
+        .minor_0 = q && q->minor == 0,
+    };
+    http_add_reply(out, &reply);
+    out->failed = out->failed || more.failed;
+    text_fini(&more);
+}
+
+ON_REACTOR void answer_send(struct reactor *r, struct conn *c, const struct http_request *q,
+                            const struct answer *a)
+{
+    struct text *out = outbox_open(r, c);
+    if (out)
+        add_answer(r, out, q, a);
+    if (!outbox_close(r, c))
+        return;
+    if (q && q->keep_alive)
+        exchange_answered(r, c, q);
+    else
+        conn_end(r, c);
+}
+
+ON_REACTOR void answer_error_with(struct reactor *r, struct conn *c, const struct http_request *q,
+                                  const struct answer *error, const char *code, const char *message)
+{
+    struct text body = {0};
+    http_add_error_body(&body, code, message);
+    struct answer a = *error;
+    a.content_type = "application/json";
+    a.body = text_bytes(&body);
+    answer_send(r, c, q, &a);
+    text_fini(&body);
+}
+
+ON_REACTOR void answer_error(struct reactor *r, struct conn *c, const struct http_request *q,
+                             unsigned status, const char *code, const char *message)
+{
+    const struct answer a = {.status = status, .headers = "Cache-Control: no-store\r\n"};
+    answer_error_with(r, c, q, &a, code, message);
+}

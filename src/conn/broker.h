@@ -1,0 +1,60 @@
+/* What all reactors of one server share: the settings (immutable once they run), the log, and a few
+ * counts. It owns no connection. */
+#pragma once
+
+#include "base/logline.h"
+#include "base/siphash.h"
+#include "conn/stats.h"
+#include "http/origin.h"
+#include "log/log.h"
+
+#include <stdatomic.h>
+
+struct reactor;
+
+struct broker_settings {
+    uint32_t conn_count_max; /* the whole server */
+    uint32_t message_bytes_max;
+    uint64_t body_bytes_max;
+    uint32_t history_count, history_ms;
+    uint64_t history_bytes;
+    uint32_t heartbeat_ms, ping_ms, drain_ms;
+    struct http_origins origins;
+    struct bytes publish_token, subscribe_token; /* absent: anybody may */
+};
+
+struct broker {
+    struct broker_settings settings;
+    struct log *log;
+    struct logline_sink sink;
+    struct siphash_key hash_key;
+    struct reactor *reactors;
+    unsigned reactor_count;
+    const char *version, *io_name;
+
+    /* Peers that count towards conn_count_max, on all reactors. Relaxed: a limit, not a lock. */
+    _Alignas(64) _Atomic uint32_t conn_count;
+    /* Unfinished bodies, messages and heads, in bytes; bounded by body_bytes_max. Relaxed. */
+    _Alignas(64) _Atomic uint64_t body_bytes;
+    /* Monotonic time at which the drain began; 0: not draining. Written once with release, read
+     * with acquire: whoever sees it sees what was set before uproar_stop(). */
+    _Alignas(64) _Atomic uint64_t drain_ns;
+    _Atomic bool end_now;
+
+    _Alignas(64) stat_count api_published; /* by uproar_publish(), any thread */
+
+    /* One cause each: a flood of one error neither fills a disk nor hides another. */
+    struct {
+        struct logline_cause accept, full, origin, memory, log_full, slow;
+    } causes;
+};
+
+static inline bool broker_is_draining(const struct broker *b)
+{
+    return atomic_load_explicit(&b->drain_ns, memory_order_acquire) != 0;
+}
+
+static inline bool broker_is_over_budget(const struct broker *b)
+{
+    return atomic_load_explicit(&b->body_bytes, memory_order_relaxed) > b->settings.body_bytes_max;
+}

@@ -1,0 +1,294 @@
+/* One connection's life: opened, subscribed, ended. What it says is its protocol's. */
+#include "conn/conn.h"
+
+#include "conn/exchange.h"
+#include "conn/goodbye.h"
+#include "conn/inbound.h"
+#include "conn/outbox.h"
+#include "conn/reactor.h"
+#include "conn/slow.h"
+#include "conn/stream.h"
+#include "conn/websocket.h"
+
+#include <errno.h>
+
+enum {
+    FIRST_HEAD_MS = 10000, /* the first request head must be there by then */
+    REFUSED_HEAD_MS = 2000,
+    LINGER_MS = 2000, /* for the peer to take our last words and close */
+    REFUSED_MAX = 64, /* peers being refused at once; more wait in the backlog */
+};
+
+/* Every change of phase passes here: the gauges follow. */
+ON_REACTOR void conn_set_phase(struct reactor *r, struct conn *c, enum conn_phase phase)
+{
+    if (c->phase != CONN_FREE && c->phase != CONN_CLOSED)
+        atomic_fetch_sub_explicit(&r->stats.connections[conn_proto(c)], 1, memory_order_relaxed);
+    if (c->phase == CONN_ENDING)
+        r->ending_count--;
+    if (phase == CONN_ENDING)
+        r->ending_count++;
+    c->phase = phase;
+    if (phase != CONN_FREE && phase != CONN_CLOSED)
+        atomic_fetch_add_explicit(&r->stats.connections[conn_proto(c)], 1, memory_order_relaxed);
+}
+
+ON_REACTOR void conn_set_timer(struct reactor *r, struct conn *c, uint32_t in_ms)
+{
+    timers_set(&r->timers, reactor_slot(r, c), r->now_ms + in_ms);
+}
+
+/* --- opening ---------------------------------------------------------------------------------- */
+
+static ON_REACTOR bool take_capacity(struct broker *b)
+{
+    const uint32_t before = atomic_fetch_add_explicit(&b->conn_count, 1, memory_order_relaxed);
+    if (before < b->settings.conn_count_max)
+        return true;
+    atomic_fetch_sub_explicit(&b->conn_count, 1, memory_order_relaxed);
+    return false;
+}
+
+static ON_REACTOR void begin_refusal(struct reactor *r, struct conn *c)
+{
+    conn_set(c, CONN_REFUSED);
+    conn_set_timer(r, c, REFUSED_HEAD_MS);
+    if (++r->refused_count == REFUSED_MAX)
+        io_listen_pause(r->io, true);
+}
+
+ON_REACTOR void conn_open(struct reactor *r, const struct io_event *e)
+{
+    struct conn *c = reactor_conn(r, e->slot);
+    ASSERT(c->phase == CONN_FREE);
+    /* A predecessor's place in the lists is kept, so that no slot stands in one twice. */
+    const uint16_t queued = c->flags & (CONN_FLUSH_QUEUED | CONN_READ_QUEUED);
+    *c = (struct conn){.generation = c->generation, .flags = queued, .heard_ms = r->now_ms};
+    conn_set_phase(r, c, CONN_HTTP);
+    stat_add(&r->stats.accepts, 1);
+    r->open_count++;
+    if (take_capacity(r->broker)) {
+        conn_set(c, CONN_COUNTED);
+        conn_set_timer(r, c, FIRST_HEAD_MS);
+    } else {
+        begin_refusal(r, c);
+    }
+    conn_read_on(r, c);
+}
+
+/* --- ending ----------------------------------------------------------------------------------- */
+
+static ON_REACTOR void end_refusal(struct reactor *r)
+{
+    if (r->refused_count-- == REFUSED_MAX)
+        io_listen_pause(r->io, false);
+}
+
+/* What it holds of others' is given back at once; the slot itself when the kernel says so. */
+static ON_REACTOR void release(struct reactor *r, struct conn *c)
+{
+    conn_unsubscribe(r, c);
+    inbound_free(r, c);
+    outbox_free(&c->outbox);
+    if (c->cut)
+        message_unref(&c->cut);
+    timers_clear(&r->timers, reactor_slot(r, c));
+    if (conn_has(c, CONN_COUNTED))
+        atomic_fetch_sub_explicit(&r->broker->conn_count, 1, memory_order_relaxed);
+    if (conn_has(c, CONN_REFUSED))
+        end_refusal(r);
+}
+
+ON_REACTOR void conn_drop(struct reactor *r, struct conn *c, bool reset)
+{
+    ASSERT(c->phase != CONN_FREE);
+    if (c->phase == CONN_CLOSED)
+        return;
+    release(r, c);
+    conn_set_phase(r, c, CONN_CLOSED);
+    io_close(r->io, reactor_slot(r, c), reset ? IO_CLOSE_RESET : IO_CLOSE_FLUSH);
+}
+
+ON_REACTOR void conn_closed(struct reactor *r, uint32_t slot)
+{
+    struct conn *c = reactor_conn(r, slot);
+    ASSERT(c->phase == CONN_CLOSED);
+    c->phase = CONN_FREE;
+    c->generation++;
+    r->open_count--;
+}
+
+ON_REACTOR void conn_end(struct reactor *r, struct conn *c)
+{
+    if (c->phase == CONN_CLOSED || c->phase == CONN_ENDING)
+        return;
+    conn_unsubscribe(r, c);
+    inbound_free(r, c);
+    conn_set_phase(r, c, CONN_ENDING);
+    conn_set_timer(r, c, SLOW_DRAIN_MS);
+    if (!c->cut && !c->outbox)
+        conn_drained(r, c);
+}
+
+/* The last words are with the kernel: say so, and wait for the peer to take them. Closing with
+ * unread input would send an RST that overtakes them (RFC 9112, 9.6). */
+static ON_REACTOR void finish_ending(struct reactor *r, struct conn *c)
+{
+    if (conn_has(c, CONN_PEER_ENDED)) {
+        conn_drop(r, c, false);
+        return;
+    }
+    if (!conn_has(c, CONN_SHUTDOWN)) {
+        conn_set(c, CONN_SHUTDOWN);
+        io_shutdown(r->io, reactor_slot(r, c));
+        conn_set_timer(r, c, LINGER_MS);
+    }
+    conn_read_on(r, c);
+}
+
+ON_REACTOR void conn_drained(struct reactor *r, struct conn *c)
+{
+    if (c->phase == CONN_ENDING)
+        finish_ending(r, c);
+    else if (c->inbound && c->inbound->wait == WAIT_OUTBOX)
+        conn_resume_input(r, c);
+    else if (conn_has(c, CONN_PEER_ENDED) && !c->inbound)
+        conn_end(r, c); /* it said all it had to say, and has its answers */
+    else
+        conn_read_on(r, c);
+}
+
+/* --- subscribing ------------------------------------------------------------------------------ */
+
+ON_REACTOR int conn_subscribe(struct reactor *r, struct conn *c, struct bytes name, enum wire wire)
+{
+    ASSERT(!c->set);
+    struct topic *topic = topic_get(&r->topics, name);
+    if (!topic)
+        return -ENOMEM;
+    struct set *set = set_get(topic);
+    if (!set) {
+        topic_forget_if_unused(&r->topics, topic);
+        return -ENOMEM;
+    }
+    if (set_join(set, wire, reactor_slot(r, c), &c->set_place) != 0) {
+        set_free_if_empty(set, &r->topics);
+        return -ENOMEM;
+    }
+    c->set = set;
+    c->wire = wire;
+    c->position = r->history.next_seq - 1;
+    r->subscription_count++;
+    return 0;
+}
+
+ON_REACTOR void conn_unsubscribe(struct reactor *r, struct conn *c)
+{
+    struct set *set = c->set;
+    if (!set)
+        return;
+    const uint32_t moved = set_leave(set, c->wire, c->set_place);
+    reactor_conn(r, moved)->set_place = c->set_place;
+    c->set = NULL;
+    r->subscription_count--;
+    set_free_if_empty(set, &r->topics);
+}
+
+/* --- receiving -------------------------------------------------------------------------------- */
+
+ON_REACTOR bool conn_wants_input(const struct conn *c)
+{
+    if (c->phase == CONN_CLOSED || conn_has(c, CONN_PEER_ENDED))
+        return false;
+    if (c->phase == CONN_ENDING)
+        return true;
+    if (c->outbox && conn_has(c, CONN_POLLING_OUT))
+        return false; /* it does not take its answers: it gets no new ones */
+    return !c->inbound || c->inbound->wait == WAIT_NONE;
+}
+
+ON_REACTOR void conn_read_on(struct reactor *r, struct conn *c)
+{
+    if (!conn_wants_input(c) || conn_has(c, CONN_POLLING_IN | CONN_READ_QUEUED))
+        return;
+    conn_set(c, CONN_POLLING_IN);
+    io_poll_arm(r->io, reactor_slot(r, c), IO_IN);
+}
+
+ON_REACTOR void conn_receive(struct reactor *r, struct conn *c, struct span in)
+{
+    c->heard_ms = r->now_ms;
+    conn_clear(c, CONN_PINGED);
+    stat_add(&r->stats.received_bytes[conn_proto(c)], in.len);
+    switch (c->phase) {
+    case CONN_HTTP:
+        exchange_receive(r, c, in);
+        return;
+    case CONN_WS:
+        websocket_receive(r, c, in);
+        return;
+    case CONN_SSE:
+    case CONN_ENDING:
+    case CONN_CLOSED:
+        return; /* an event stream's peer has nothing to say */
+    case CONN_FREE:
+        break;
+    }
+    UNREACHABLE("phase");
+}
+
+ON_REACTOR void conn_resume_input(struct reactor *r, struct conn *c)
+{
+    switch (c->phase) {
+    case CONN_HTTP:
+        exchange_resume(r, c);
+        break;
+    case CONN_WS:
+        websocket_resume(r, c);
+        break;
+    case CONN_SSE:
+    case CONN_ENDING:
+    case CONN_CLOSED:
+        break;
+    case CONN_FREE:
+        UNREACHABLE("phase");
+    }
+    conn_read_on(r, c);
+}
+
+ON_REACTOR void conn_peer_ended(struct reactor *r, struct conn *c)
+{
+    conn_set(c, CONN_PEER_ENDED);
+    if (c->phase == CONN_HTTP && (c->inbound || c->outbox)) {
+        exchange_peer_ended(r, c); /* it may only have said all that it has to say */
+        return;
+    }
+    if (c->phase == CONN_ENDING && (c->outbox || c->cut))
+        return;
+    conn_drop(r, c, false);
+}
+
+/* --- time ------------------------------------------------------------------------------------- */
+
+ON_REACTOR void conn_timeout(struct reactor *r, struct conn *c)
+{
+    switch (c->phase) {
+    case CONN_HTTP:
+        exchange_timeout(r, c);
+        return;
+    case CONN_WS:
+        websocket_timeout(r, c);
+        return;
+    case CONN_SSE:
+        stream_timeout(r, c);
+        return;
+    case CONN_ENDING:
+        conn_drop(r, c, c->cut || c->outbox);
+        return;
+    case CONN_CLOSED:
+        return;
+    case CONN_FREE:
+        break;
+    }
+    UNREACHABLE("phase");
+}

@@ -1,0 +1,19 @@
+/* HTTP on a connection: one request after the other, each read whole and answered before the next
+ * one is looked at. Which answer, route.c decides. */
+#pragma once
+
+#include "conn/conn.h"
+#include "http/request.h"
+
+ON_REACTOR void exchange_receive(struct reactor *r, struct conn *c, struct span in);
+/* Goes on with parked input. */
+ON_REACTOR void exchange_resume(struct reactor *r, struct conn *c);
+ON_REACTOR void exchange_peer_ended(struct reactor *r, struct conn *c);
+ON_REACTOR void exchange_timeout(struct reactor *r, struct conn *c);
+
+/* The body of q is a publish: it is collected and handed to publish_body(). q is copied. */
+ON_REACTOR void exchange_want_body(struct reactor *r, struct conn *c, const struct http_request *q,
+                                   struct bytes head);
+/* q was answered and the connection stays: its body, if any, is read over, then the next request.
+ */
+ON_REACTOR void exchange_answered(struct reactor *r, struct conn *c, const struct http_request *q);

@@ -1,0 +1,30 @@
+/* Last words, by protocol. */
+#include "conn/goodbye.h"
+
+#include "conn/outbox.h"
+#include "conn/reactor.h"
+#include "sse/sse.h"
+
+static ON_REACTOR bool say_close(struct reactor *r, struct conn *c, enum ws_close_code code,
+                                 const char *reason)
+{
+    uint8_t frame[127];
+    if (conn_has(c, CONN_CLOSE_SENT))
+        return true;
+    conn_set(c, CONN_CLOSE_SENT);
+    const size_t len = ws_encode_close(frame, code, bytes_from(reason));
+    return outbox_add(r, c, (struct bytes){frame, len});
+}
+
+ON_REACTOR void goodbye(struct reactor *r, struct conn *c, enum ws_close_code code,
+                        const char *reason)
+{
+    if (c->phase == CONN_WS && !say_close(r, c, code, reason))
+        return;
+    if (c->phase == CONN_SSE) {
+        const struct bytes end = sse_end(c->wire == WIRE_SSE_CHUNKED);
+        if (end.len > 0 && !outbox_add(r, c, end))
+            return;
+    }
+    conn_end(r, c);
+}

@@ -1,0 +1,78 @@
+/* What a connection keeps while a request or a message is unfinished: the bytes so far, and why it
+ * waits. Its memory counts towards the server's body budget. It parses nothing. */
+#pragma once
+
+#include "base/text.h"
+#include "conn/conn.h"
+#include "http/body.h"
+#include "http/request.h"
+#include "log/message.h"
+#include "ws/ws.h"
+
+/* Where in a request (or WebSocket message) the connection is. */
+enum inbound_state {
+    INBOUND_HEAD,    /* part of a request head is parked */
+    INBOUND_BODY,    /* the body of a publish */
+    INBOUND_ANSWER,  /* the body is complete: the answer is due */
+    INBOUND_DISCARD, /* a body that nobody wants: read over, then on to the next request */
+    INBOUND_WS,      /* in the middle of a WebSocket message */
+};
+
+/* Why its input is not being processed. */
+enum inbound_wait {
+    WAIT_NONE,
+    WAIT_ORDER,  /* published: the answer goes out when the order is fixed */
+    WAIT_ROOM,   /* the log's inbox is full: the message is kept */
+    WAIT_MEMORY, /* the body budget is used up */
+    WAIT_OUTBOX, /* the peer does not take its answers */
+};
+
+struct inbound {
+    enum inbound_state state : 8;
+    enum inbound_wait wait : 8;
+    bool head_started;      /* its deadline runs */
+    bool admitted;          /* the body has room in the budget, and may be read */
+    uint16_t tag;           /* of the publish that awaits its order */
+    uint32_t wait_since_ms; /* reactor time; WAIT_MEMORY: of the message's first such wait */
+    bool waited_for_memory; /* this message has */
+    uint64_t charged;       /* bytes of the budget that this holds */
+    struct text parked;     /* received, not yet consumed */
+    size_t scanned;         /* how far the end of a head was searched in `parked` */
+    struct text head;       /* the request's own copy, so that `request` stays valid */
+    struct text body;       /* the body or message so far */
+    struct http_body decoder;
+    uint64_t discarded;           /* bytes of an unwanted body read over */
+    struct http_request *request; /* into `head`; NULL outside a publish */
+    struct message *message;      /* complete; waits for room in the log */
+    struct ws_reader ws;
+};
+
+/* The connection's, made if need be. NULL: no memory. */
+ON_REACTOR struct inbound *inbound_get(struct reactor *r, struct conn *c) MUST_CHECK;
+ON_REACTOR void inbound_free(struct reactor *r, struct conn *c);
+/* The request is over: only parked bytes, the beginning of the next one, are kept. */
+ON_REACTOR void inbound_reset(struct reactor *r, struct conn *c);
+
+/* Appends to one of its texts. What has been received is kept whatever the budget says (at most one
+ * receive per connection more than it); the caller then looks at broker_is_over_budget() and stops
+ * reading. -ENOMEM: nothing is appended. */
+ON_REACTOR int inbound_add(struct reactor *r, struct inbound *in, struct text *t, struct bytes b)
+    MUST_CHECK;
+/* Room for a body whose length is known, charged before a byte of it is read, so that those
+ * admitted can all be finished. -ENOBUFS: over the budget (the only one is always admitted);
+ * -ENOMEM. */
+ON_REACTOR int inbound_reserve(struct reactor *r, struct inbound *in, struct text *t,
+                               size_t capacity) MUST_CHECK;
+/* Gives a text's memory back, budget included. */
+ON_REACTOR void inbound_clear(struct reactor *r, struct inbound *in, struct text *t);
+/* Keeps received bytes for later. */
+ON_REACTOR int inbound_park(struct reactor *r, struct conn *c, struct bytes b) MUST_CHECK;
+/* Takes the parked bytes out, to be processed; empty when there are none. */
+ON_REACTOR struct text inbound_unpark(struct reactor *r, struct conn *c);
+/* Puts back what was not consumed of them, in front of nothing else: `consumed` bytes are done.
+ * Frees the rest. -ENOMEM: the stream is broken. */
+ON_REACTOR int inbound_repark(struct reactor *r, struct conn *c, struct text *held, size_t consumed)
+    MUST_CHECK;
+/* Its input is not processed from now on, for that reason; looked at again in `retry_ms`. */
+ON_REACTOR void inbound_begin_wait(struct reactor *r, struct conn *c, enum inbound_wait wait,
+                                   uint32_t retry_ms);

@@ -1,0 +1,179 @@
+/* Sums over reactors, one metric after the other. */
+#include "conn/metrics.h"
+
+#include "conn/reactor.h"
+#include "io/process.h"
+
+#include <inttypes.h>
+
+static const char *const proto_names[STAT_PROTOS] = {"http", "sse", "ws"};
+static const char *const source_names[STAT_SOURCES] = {"http", "ws"};
+#define NAME(name) #name,
+static const char *const refused_names[REFUSED_COUNT] = {REFUSED_REASONS(NAME)};
+static const char *const rejected_names[REJECTED_COUNT] = {REJECTED_REASONS(NAME)};
+#undef NAME
+
+static void add_head(struct text *out, const char *name, const char *type, const char *help)
+{
+    text_printf(out, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
+}
+
+static void add_value(struct text *out, const char *name, uint64_t value)
+{
+    text_printf(out, "%s %" PRIu64 "\n", name, value);
+}
+
+/* offset: of the counter in struct stats. */
+static uint64_t sum(const struct broker *b, size_t offset)
+{
+    uint64_t total = 0;
+    for (unsigned i = 0; i < b->reactor_count; i++) {
+        const void *at = (const char *)&b->reactors[i].stats + offset;
+        total += stat_read((const stat_count *)at);
+    }
+    return total;
+}
+
+struct family {
+    const char *name, *type, *help;
+    const char *label; /* NULL: one value */
+    const char *const *values;
+    size_t count;
+    size_t offset; /* of the first counter in struct stats */
+};
+
+static void add_family(struct text *out, const struct broker *b, const struct family *f)
+{
+    add_head(out, f->name, f->type, f->help);
+    if (!f->label) {
+        add_value(out, f->name, sum(b, f->offset));
+        return;
+    }
+    for (size_t i = 0; i < f->count; i++)
+        text_printf(out, "%s{%s=\"%s\"} %" PRIu64 "\n", f->name, f->label, f->values[i],
+                    sum(b, f->offset + i * sizeof(stat_count)));
+}
+
+#define AT(field) offsetof(struct stats, field)
+static const struct family families[] = {
+    {"uproar_accepts_total", "counter", "Connections accepted.", NULL, NULL, 0, AT(accepts)},
+    {"uproar_refused_total", "counter", "Connections and requests refused.", "reason",
+     refused_names, REFUSED_COUNT, AT(refused)},
+    {"uproar_received_bytes_total", "counter", "Bytes received.", "proto", proto_names, STAT_PROTOS,
+     AT(received_bytes)},
+    {"uproar_sent_bytes_total", "counter", "Bytes handed to the kernel.", "proto", proto_names,
+     STAT_PROTOS, AT(sent_bytes)},
+    {"uproar_publish_rejected_total", "counter", "Publishes that were refused.", "reason",
+     rejected_names, REJECTED_COUNT, AT(rejected)},
+    {"uproar_deliveries_total", "counter", "Messages sent to a subscriber.", "proto", proto_names,
+     STAT_PROTOS, AT(deliveries)},
+    {"uproar_gaps_total", "counter", "Subscribers told that messages are missing.", "reason",
+     (const char *const[]){"slow"}, 1, AT(gaps_slow)},
+    {"uproar_slow_closes_total", "counter", "Subscribers closed for not keeping up.", NULL, NULL, 0,
+     AT(slow_closes)},
+    {"uproar_subscriptions", "gauge", "Subscriptions.", NULL, NULL, 0, AT(subscriptions)},
+};
+
+static void add_published(struct text *out, const struct broker *b)
+{
+    const char *name = "uproar_messages_published_total";
+    add_head(out, name, "counter", "Messages accepted into the log.");
+    for (size_t i = 0; i < STAT_SOURCES; i++)
+        text_printf(out, "%s{source=\"%s\"} %" PRIu64 "\n", name, source_names[i],
+                    sum(b, AT(published) + i * sizeof(stat_count)));
+    text_printf(out, "%s{source=\"api\"} %" PRIu64 "\n", name, stat_read(&b->api_published));
+}
+
+static void add_connections(struct text *out, const struct broker *b)
+{
+    add_head(out, "uproar_connections", "gauge", "Connections by what they speak.");
+    for (int p = 0; p < STAT_PROTOS; p++) {
+        uint32_t total = 0;
+        for (unsigned i = 0; i < b->reactor_count; i++)
+            total +=
+                atomic_load_explicit(&b->reactors[i].stats.connections[p], memory_order_relaxed);
+        text_printf(out, "uproar_connections{proto=\"%s\"} %" PRIu32 "\n", proto_names[p], total);
+    }
+}
+
+/* Every reactor retains the same log: the first one speaks for all. */
+static void add_log(struct text *out, const struct broker *b)
+{
+    const struct stats *s = &b->reactors[0].stats;
+    add_head(out, "uproar_history_bytes", "gauge", "Payload and 256 bytes for each message kept.");
+    add_value(out, "uproar_history_bytes", stat_read(&s->history_bytes));
+    add_head(out, "uproar_history_messages", "gauge", "Messages kept.");
+    add_value(out, "uproar_history_messages", stat_read(&s->history_messages));
+    add_head(out, "uproar_topics", "gauge", "Topics with a message or a subscriber.");
+    uint64_t topics = 0;
+    for (unsigned i = 0; i < b->reactor_count; i++) {
+        const uint64_t own = stat_read(&b->reactors[i].stats.topics);
+        topics = own > topics ? own : topics;
+    }
+    add_value(out, "uproar_topics", topics);
+}
+
+static void add_reactors(struct text *out, const struct broker *b)
+{
+    add_head(out, "uproar_reactor_ring_entries", "gauge", "Log entries a reactor has yet to take.");
+    for (unsigned i = 0; i < b->reactor_count; i++)
+        text_printf(out, "uproar_reactor_ring_entries{reactor=\"%u\"} %zu\n", i,
+                    log_reactor_ring_len(b->log, i));
+    add_head(out, "uproar_wakeups_total", "counter", "Times a sleeping reactor was woken.");
+    for (unsigned i = 0; i < b->reactor_count; i++)
+        text_printf(out, "uproar_wakeups_total{reactor=\"%u\"} %" PRIu64 "\n", i,
+                    stat_read(&b->reactors[i].stats.wakeups));
+}
+
+static void add_latency(struct text *out, const struct broker *b)
+{
+    static const uint64_t bounds_us[] = {50,    100,   250,    500,    1000,    2500,   5000,
+                                         10000, 25000, 100000, 250000, 1000000, 5000000};
+    const char *name = "uproar_publish_to_send_seconds";
+    add_head(out, name, "histogram", "From publish to the first send on each reactor.");
+    for (size_t k = 0; k < sizeof(bounds_us) / sizeof(bounds_us[0]); k++) {
+        uint64_t below = 0;
+        for (unsigned i = 0; i < b->reactor_count; i++)
+            below +=
+                histogram_count_below(&b->reactors[i].stats.publish_to_send, bounds_us[k] * 1000);
+        text_printf(out, "%s_bucket{le=\"%g\"} %" PRIu64 "\n", name, (double)bounds_us[k] / 1e6,
+                    below);
+    }
+    uint64_t total = 0, sum_ns = 0;
+    for (unsigned i = 0; i < b->reactor_count; i++) {
+        total += histogram_total(&b->reactors[i].stats.publish_to_send);
+        sum_ns += stat_read(&b->reactors[i].stats.publish_to_send.sum_ns);
+    }
+    text_printf(out, "%s_bucket{le=\"+Inf\"} %" PRIu64 "\n%s_sum %.9f\n%s_count %" PRIu64 "\n",
+                name, total, name, (double)sum_ns / 1e9, name, total);
+}
+
+static void add_process(struct text *out)
+{
+    struct process_usage u;
+    process_usage(&u);
+    add_head(out, "process_cpu_seconds_total", "counter", "User and system CPU time.");
+    text_printf(out, "process_cpu_seconds_total %.6f\n", (double)u.cpu_ns / 1e9);
+    add_head(out, "process_resident_memory_bytes", "gauge", "Resident memory.");
+    add_value(out, "process_resident_memory_bytes", u.resident_bytes);
+    add_head(out, "process_virtual_memory_bytes", "gauge", "Address space, reserved included.");
+    add_value(out, "process_virtual_memory_bytes", u.virtual_bytes);
+    add_head(out, "process_max_fds", "gauge", "RLIMIT_NOFILE.");
+    add_value(out, "process_max_fds", u.fd_count_max);
+    add_head(out, "process_start_time_seconds", "gauge", "Unix time of the process' start.");
+    text_printf(out, "process_start_time_seconds %.2f\n", (double)u.start_ms / 1e3);
+}
+
+void metrics_add(struct text *out, const struct broker *b)
+{
+    add_head(out, "uproar_build_info", "gauge", "What runs.");
+    text_printf(out, "uproar_build_info{version=\"%s\",io=\"%s\"} 1\n", b->version, b->io_name);
+    add_connections(out, b);
+    add_published(out, b);
+    for (size_t i = 0; i < sizeof(families) / sizeof(families[0]); i++)
+        add_family(out, b, &families[i]);
+    add_log(out, b);
+    add_reactors(out, b);
+    add_latency(out, b);
+    add_process(out);
+}

@@ -1,0 +1,43 @@
+/* A text and how much of it went out. */
+#include "conn/outbox.h"
+
+#include "base/alloc.h"
+#include "conn/reactor.h"
+
+ON_REACTOR struct text *outbox_open(struct reactor *r, struct conn *c)
+{
+    ASSERT(c->phase != CONN_FREE && c->phase != CONN_CLOSED);
+    if (!c->outbox)
+        c->outbox = alloc_zeroed(sizeof(struct outbox));
+    if (!c->outbox)
+        return NULL;
+    reactor_queue_flush(r, c);
+    return &c->outbox->text;
+}
+
+ON_REACTOR bool outbox_close(struct reactor *r, struct conn *c)
+{
+    if (c->outbox && !c->outbox->text.failed)
+        return true;
+    logline_limited(&r->broker->sink, &r->broker->causes.memory, LOGLINE_ERROR,
+                    "no memory for an answer: its connection was dropped");
+    conn_drop(r, c, true);
+    return false;
+}
+
+ON_REACTOR bool outbox_add(struct reactor *r, struct conn *c, struct bytes b)
+{
+    struct text *out = outbox_open(r, c);
+    if (out)
+        text_add(out, b);
+    return outbox_close(r, c);
+}
+
+void outbox_free(struct outbox **o_ptr)
+{
+    if (!*o_ptr)
+        return;
+    text_fini(&(*o_ptr)->text);
+    alloc_free(*o_ptr);
+    *o_ptr = NULL;
+}

@@ -1,0 +1,218 @@
+/* What may be published, and how its publisher is answered. Checks stand in the order in which a
+ * request shows what they look at. */
+#include "conn/publish.h"
+
+#include "base/utf8.h"
+#include "conn/access.h"
+#include "conn/answer.h"
+#include "conn/exchange.h"
+#include "conn/inbound.h"
+#include "conn/media.h"
+#include "conn/reactor.h"
+#include "http/target.h"
+#include "log/cursor.h"
+
+#include <errno.h>
+
+enum { EVENT_MAX = 255, ORDER_RETRY_MS = 30000 };
+
+static ON_REACTOR void reject(struct reactor *r, struct conn *c, const struct http_request *q,
+                              enum rejected reason, const struct answer *error)
+{
+    static const char *const names[] = {
+#define NAME(name) #name,
+        REJECTED_REASONS(NAME)
+#undef NAME
+    };
+    stat_add(&r->stats.rejected[reason], 1);
+    answer_error_with(r, c, q, error, names[reason], (const char *)error->body.at);
+}
+
+static ON_REACTOR void reject_with(struct reactor *r, struct conn *c, const struct http_request *q,
+                                   enum rejected reason, unsigned status, const char *message)
+{
+    const struct answer a = {.status = status,
+                             .body = bytes_from(message),
+                             .headers = status == 503
+                                            ? "Retry-After: 1\r\nCache-Control: no-store\r\n"
+                                            : "Cache-Control: no-store\r\n"};
+    reject(r, c, q, reason, &a);
+}
+
+/* The framing of the rest is lost on purpose: the connection ends behind the answer. */
+ON_REACTOR void publish_too_large(struct reactor *r, struct conn *c, const struct http_request *q)
+{
+    struct http_request last = *q;
+    last.keep_alive = false;
+    reject_with(r, c, &last, REJECTED_too_large, 413,
+                "longer than --max-message allows a message to be");
+}
+
+ON_REACTOR void publish_no_room(struct reactor *r, struct conn *c)
+{
+    reject_with(r, c, NULL, REJECTED_memory, 503,
+                "unfinished bodies use all of --body-memory, try again");
+}
+
+/* --- the head --------------------------------------------------------------------------------- */
+
+/* The event's name into out. Its length, 0: none; -1: bad, and answered. */
+static ON_REACTOR int event_name(struct reactor *r, struct conn *c, const struct http_request *q,
+                                 uint8_t out[static EVENT_MAX])
+{
+    const int len = http_query_get(q->query, "event", out, EVENT_MAX);
+    if (len == -1)
+        return 0;
+    const char *problem = len < -1 ? "an event name is at most 255 bytes"
+                                   : media_event_problem((struct bytes){out, (size_t)len});
+    if (!problem)
+        return len;
+    reject_with(r, c, q, REJECTED_bad_event, 400, problem);
+    return -1;
+}
+
+ON_REACTOR void publish_request(struct reactor *r, struct conn *c, const struct http_request *q,
+                                struct bytes head)
+{
+    uint8_t event[EVENT_MAX];
+    if (!access_origin(r, c, q) || !access_token(r, c, q, r->broker->settings.publish_token))
+        return;
+    if (event_name(r, c, q, event) < 0)
+        return;
+    if (http_request_field(q, "content-encoding").at)
+        reject_with(r, c, q, REJECTED_media_type, 415, "send the body without Content-Encoding");
+    else if (media_type_of(http_request_field(q, "content-type")) == MEDIA_BAD_CHARSET)
+        reject_with(r, c, q, REJECTED_media_type, 415, "text is UTF-8 here, no other charset");
+    else if (!q->chunked && q->content_length > r->broker->settings.message_bytes_max)
+        publish_too_large(r, c, q);
+    else
+        exchange_want_body(r, c, q, head);
+}
+
+/* --- the body --------------------------------------------------------------------------------- */
+
+static ON_REACTOR int append(struct reactor *r, struct message **m, enum stat_source source)
+{
+    const int err = log_append(r->broker->log, m);
+    if (err == 0)
+        stat_add(&r->stats.published[source], 1);
+    return err;
+}
+
+/* Text or binary? 0: declared to be text, and it is not UTF-8. */
+static enum message_kind kind_of(const struct http_request *q, struct bytes body)
+{
+    switch (media_type_of(http_request_field(q, "content-type"))) {
+    case MEDIA_TEXT:
+        return utf8_is_valid(body) ? MESSAGE_TEXT : 0;
+    case MEDIA_NONE:
+        return utf8_is_valid(body) ? MESSAGE_TEXT : MESSAGE_BINARY;
+    case MEDIA_OTHER:
+    case MEDIA_BAD_CHARSET: /* refused with the head */
+        return MESSAGE_BINARY;
+    }
+    UNREACHABLE("media");
+}
+
+static ON_REACTOR struct message *message_of(struct reactor *r, struct conn *c,
+                                             enum message_kind kind)
+{
+    struct inbound *in = c->inbound;
+    uint8_t topic[TOPIC_MAX], event[EVENT_MAX];
+    const struct http_request *q = in->request;
+    const int topic_len =
+        http_percent_decode(bytes_skip(q->path, sizeof("/t/") - 1), false, topic, sizeof(topic));
+    const int event_len = http_query_get(q->query, "event", event, sizeof(event));
+    ASSERT(topic_len > 0); /* checked with the head */
+    in->tag = ++r->next_tag;
+    const struct message_options o = {
+        .topic = {topic, (size_t)topic_len},
+        .event = {event_len > 0 ? event : NULL, event_len > 0 ? (size_t)event_len : 0},
+        .content_type = http_request_field(q, "content-type"),
+        .payload = text_bytes(&in->body),
+        .kind = kind,
+        .origin = {(uint16_t)r->index, in->tag, reactor_slot(r, c), c->generation},
+    };
+    return message_new(&o);
+}
+
+ON_REACTOR void publish_body(struct reactor *r, struct conn *c)
+{
+    struct inbound *in = c->inbound;
+    const enum message_kind kind = kind_of(in->request, text_bytes(&in->body));
+    if (kind == 0) {
+        reject_with(r, c, in->request, REJECTED_bad_text, 400,
+                    "declared to be text, and it is not UTF-8");
+        return;
+    }
+    struct message *m = message_of(r, c, kind);
+    if (!m) {
+        reject_with(r, c, in->request, REJECTED_memory, 503,
+                    "the server is out of memory, try again");
+        return;
+    }
+    inbound_clear(r, in, &in->body); /* the message has its own copy */
+    if (append(r, &m, STAT_FROM_HTTP) == 0) {
+        inbound_begin_wait(r, c, WAIT_ORDER, ORDER_RETRY_MS);
+        return;
+    }
+    message_unref(&m);
+    logline_limited(&r->broker->sink, &r->broker->causes.log_full, LOGLINE_WARNING,
+                    "the log is full: publishers are told to try again");
+    reject_with(r, c, in->request, REJECTED_log_full, 503, "the log is full, try again");
+}
+
+static ON_REACTOR void answer_created(struct reactor *r, struct conn *c, const struct message *m)
+{
+    char cursor[CURSOR_TEXT_MAX];
+    cursor_format((struct cursor){log_epoch(r->broker->log), m->seq}, cursor);
+    struct text body = {0};
+    text_printf(&body, "{\"id\":\"%s\",\"topic\":", cursor);
+    text_add_json(&body, message_topic(m));
+    text_add_str(&body, "}\n");
+    const struct answer a = {.status = 201,
+                             .content_type = "application/json",
+                             .body = text_bytes(&body),
+                             .headers = "Cache-Control: no-store\r\n"};
+    c->inbound->wait = WAIT_NONE;
+    answer_send(r, c, c->inbound->request, &a);
+    text_fini(&body);
+}
+
+ON_REACTOR void publish_ordered(struct reactor *r, const struct message *m)
+{
+    struct conn *c = reactor_conn(r, m->origin.conn);
+    if (c->phase != CONN_HTTP || c->generation != m->origin.generation || !c->inbound)
+        return; /* it did not wait for the answer */
+    if (c->inbound->wait != WAIT_ORDER || c->inbound->tag != m->origin.tag)
+        return;
+    answer_created(r, c, m);
+    if (c->phase == CONN_HTTP)
+        conn_resume_input(r, c);
+}
+
+/* --- WebSocket -------------------------------------------------------------------------------- */
+
+ON_REACTOR enum publish_result publish_again(struct reactor *r, struct message **kept)
+{
+    if (append(r, kept, STAT_FROM_WS) == 0)
+        return PUBLISH_TAKEN;
+    logline_limited(&r->broker->sink, &r->broker->causes.log_full, LOGLINE_WARNING,
+                    "the log is full: publishers wait");
+    return PUBLISH_FULL;
+}
+
+ON_REACTOR enum publish_result publish_from_websocket(struct reactor *r, const struct conn *c,
+                                                      struct bytes payload, enum message_kind kind,
+                                                      struct message **kept)
+{
+    const struct topic *topic = c->set->topic;
+    const struct message_options o = {
+        .topic = {topic->name, topic->name_len},
+        .payload = payload,
+        .kind = kind,
+        .origin = {.reactor = ORIGIN_NONE},
+    };
+    *kept = message_new(&o);
+    return *kept ? publish_again(r, kept) : PUBLISH_NO_MEMORY;
+}

@@ -1,0 +1,361 @@
+/* The turn: events in, entries of the log, fan-outs, what connections owe, timers. Everything in
+ * slices, so that no peer, topic or publisher holds up the others. */
+#include "conn/reactor.h"
+
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "conn/drain.h"
+#include "conn/publish.h"
+
+#include <errno.h>
+
+enum {
+    CONSUME_MAX = 16384, /* entries of the log a turn */
+    AGE_INTERVAL_MS = 1000,
+    DRAIN_STEP_MS = 20,
+};
+
+/* --- setting up ------------------------------------------------------------------------------- */
+
+static void update_now(struct reactor *r)
+{
+    r->now_ns = clock_monotonic_ns();
+    r->now_ms = (uint32_t)((r->now_ns - r->start_ns) / 1000000) + 1;
+}
+
+static ENTERS_REACTOR uint64_t offer_member(void *user, struct set *set, enum wire wire,
+                                            uint32_t slot)
+{
+    return sender_offer(user, set, wire, slot);
+}
+
+static ENTERS_REACTOR void settle_sends(void *user)
+{
+    sender_settle(user);
+}
+
+static bool slot_queue_init(struct slot_queue *q, size_t n)
+{
+    q->now = alloc_reserve(n * sizeof(uint32_t));
+    q->next = alloc_reserve(n * sizeof(uint32_t));
+    return q->now && q->next;
+}
+
+static void slot_queue_fini(struct slot_queue *q, size_t n)
+{
+    alloc_release(q->now, n * sizeof(uint32_t));
+    alloc_release(q->next, n * sizeof(uint32_t));
+}
+
+static int reserve_arrays(struct reactor *r)
+{
+    const size_t n = r->slot_count;
+    r->conns = alloc_reserve(n * sizeof(struct conn));
+    r->scratch = alloc_reserve((size_t)SCRATCH_COUNT * SCRATCH_BYTES);
+    const bool queues = slot_queue_init(&r->flushes, n) && slot_queue_init(&r->reads, n);
+    return r->conns && r->scratch && queues ? 0 : -ENOMEM;
+}
+
+int reactor_init(struct reactor *r, struct broker *b, unsigned index, const struct io_options *io)
+{
+    r->broker = b;
+    r->index = index;
+    r->slot_count = io->slot_count;
+    r->start_ns = clock_monotonic_ns();
+    update_now(r);
+    topic_table_init(&r->topics, &b->hash_key);
+    fanout_init(&r->fanout);
+    r->fanout.offer = offer_member;
+    r->fanout.settle = settle_sends;
+    r->fanout.user = r;
+    if (reserve_arrays(r) != 0 || sender_init(&r->sender) != 0 ||
+        timers_init(&r->timers, r->slot_count) != 0 ||
+        history_init(&r->history, b->settings.history_count, &r->topics) != 0) {
+        reactor_fini(r);
+        return -ENOMEM;
+    }
+    const int err = io_new(&r->io, io);
+    if (err != 0)
+        reactor_fini(r);
+    return err;
+}
+
+ENTERS_REACTOR int reactor_listen(struct reactor *r, const int *fds, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        const int number = io_listen(r->io, fds[i]);
+        if (number < 0)
+            return number;
+    }
+    return 0;
+}
+
+static ENTERS_REACTOR void drop_everyone(struct reactor *r)
+{
+    for (uint32_t slot = 0; slot < r->slot_count && r->open_count > 0; slot++)
+        if (r->conns[slot].phase != CONN_FREE && r->conns[slot].phase != CONN_CLOSED)
+            conn_drop(r, &r->conns[slot], false);
+}
+
+void reactor_fini(struct reactor *r)
+{
+    const size_t n = r->slot_count;
+    if (r->io) {
+        drop_everyone(r);
+        io_free(&r->io);
+    }
+    history_fini(&r->history);
+    topic_table_fini(&r->topics);
+    timers_fini(&r->timers);
+    sender_fini(&r->sender);
+    alloc_release(r->scratch, (size_t)SCRATCH_COUNT * SCRATCH_BYTES);
+    slot_queue_fini(&r->reads, n);
+    slot_queue_fini(&r->flushes, n);
+    alloc_release(r->conns, n * sizeof(struct conn));
+}
+
+/* --- queues ----------------------------------------------------------------------------------- */
+
+static void slot_queue_push(struct slot_queue *q, const struct reactor *r, const struct conn *c)
+{
+    ASSERT(q->count < r->slot_count);
+    q->next[q->count++] = reactor_slot(r, c);
+}
+
+/* Begins a round over those queued so far, which stand in q->now. Returns how many. */
+static uint32_t slot_queue_begin(struct slot_queue *q)
+{
+    uint32_t *round = q->next;
+    const uint32_t count = q->count;
+    q->next = q->now;
+    q->now = round;
+    q->count = 0;
+    return count;
+}
+
+ON_REACTOR void reactor_queue_flush(struct reactor *r, struct conn *c)
+{
+    if (conn_has(c, CONN_FLUSH_QUEUED | CONN_POLLING_OUT))
+        return; /* while it waits for room, the poll brings it here */
+    conn_set(c, CONN_FLUSH_QUEUED);
+    slot_queue_push(&r->flushes, r, c);
+}
+
+ON_REACTOR void reactor_queue_read(struct reactor *r, struct conn *c)
+{
+    if (conn_has(c, CONN_READ_QUEUED))
+        return;
+    conn_set(c, CONN_READ_QUEUED);
+    slot_queue_push(&r->reads, r, c);
+}
+
+ON_REACTOR uint32_t reactor_jitter(struct reactor *r, uint32_t low, uint32_t high)
+{
+    /* A linear congruential step: spreading needs no secrecy. */
+    r->jitter = r->jitter * 6364136223846793005u + 1442695040888963407u;
+    return low + (uint32_t)((r->jitter >> 33) % (high - low));
+}
+
+/* --- events ----------------------------------------------------------------------------------- */
+
+static ON_REACTOR void on_event(struct reactor *r, const struct io_event *e)
+{
+    struct conn *c;
+    switch (e->kind) {
+    case IO_ACCEPTED:
+        conn_open(r, e);
+        return;
+    case IO_ACCEPT_FAILED:
+        logline_limited(&r->broker->sink, &r->broker->causes.accept, LOGLINE_ERROR,
+                        "cannot accept a connection: %s; it waits in the backlog",
+                        strerror(-e->result));
+        return;
+    case IO_READABLE:
+        c = reactor_conn(r, e->slot);
+        conn_clear(c, CONN_POLLING_IN);
+        reactor_queue_read(r, c);
+        return;
+    case IO_WRITABLE:
+        sender_writable(r, reactor_conn(r, e->slot));
+        return;
+    case IO_CLOSED:
+        conn_closed(r, e->slot);
+        return;
+    case IO_WOKEN:
+        stat_add(&r->stats.wakeups, 1);
+        return;
+    }
+    UNREACHABLE("io_kind");
+}
+
+/* --- receiving -------------------------------------------------------------------------------- */
+
+/* Starts a receive for each of up to SCRATCH_COUNT of them. Returns how many it looked at. */
+static ON_REACTOR uint32_t queue_receives(struct reactor *r, const uint32_t *slots, uint32_t count)
+{
+    uint32_t looked = 0, queued = 0;
+    for (; looked < count && queued < SCRATCH_COUNT; looked++) {
+        struct conn *c = reactor_conn(r, slots[looked]);
+        conn_clear(c, CONN_READ_QUEUED);
+        if (c->phase == CONN_FREE || !conn_wants_input(c))
+            continue;
+        io_recv(r->io, slots[looked], queued, (struct span){r->scratch[queued], SCRATCH_BYTES});
+        queued++;
+    }
+    return looked;
+}
+
+static ON_REACTOR void on_received(struct reactor *r, const struct io_result *result)
+{
+    struct conn *c = reactor_conn(r, result->slot);
+    if (result->result > 0) {
+        const size_t len = (size_t)result->result;
+        conn_receive(r, c, (struct span){r->scratch[result->tag], len});
+        if (len == SCRATCH_BYTES && conn_wants_input(c))
+            reactor_queue_read(r, c); /* there may be more */
+        else
+            conn_read_on(r, c);
+    } else if (result->result == 0) {
+        conn_peer_ended(r, c);
+    } else if (result->result == -EAGAIN) {
+        conn_read_on(r, c);
+    } else {
+        conn_drop(r, c, false);
+    }
+}
+
+static ON_REACTOR void receive(struct reactor *r)
+{
+    const uint32_t total = slot_queue_begin(&r->reads);
+    for (uint32_t done = 0; done < total;) {
+        done += queue_receives(r, r->reads.now + done, total - done);
+        io_submit(r->io);
+        unsigned count;
+        const struct io_result *results = io_results(r->io, &count);
+        for (unsigned i = 0; i < count; i++)
+            on_received(r, &results[i]);
+    }
+}
+
+/* --- the log ---------------------------------------------------------------------------------- */
+
+static ON_REACTOR void consume_one(struct reactor *r)
+{
+    struct message *m = log_consume(r->broker->log, r->index);
+    struct topic *topic = history_append(&r->history, m);
+    if (topic && topic->set)
+        fanout_extend(&r->fanout, topic->set, m->seq);
+    if (m->origin.reactor == r->index)
+        publish_ordered(r, m);
+}
+
+/* An entry that would trim what a fan-out still has to offer waits in the ring: those who keep up
+ * lose nothing, and publishers feel it as back-pressure. */
+static ON_REACTOR void consume(struct reactor *r)
+{
+    sender_forget_batches(r);
+    uint64_t needed = fanout_needed_seq(&r->fanout);
+    for (int i = 0; i < CONSUME_MAX; i++) {
+        const struct message *m = log_peek(r->broker->log, r->index);
+        if (!m)
+            return;
+        if (m->oldest > needed)
+            return;
+        const uint64_t seq = m->seq;
+        consume_one(r);
+        if (needed == UINT64_MAX && fanout_has_work(&r->fanout))
+            needed = seq;
+    }
+}
+
+/* --- sending ---------------------------------------------------------------------------------- */
+
+static ON_REACTOR void flush(struct reactor *r)
+{
+    const uint32_t count = slot_queue_begin(&r->flushes);
+    for (uint32_t i = 0; i < count; i++) {
+        struct conn *c = reactor_conn(r, r->flushes.now[i]);
+        conn_clear(c, CONN_FLUSH_QUEUED);
+        if (c->phase != CONN_FREE && c->phase != CONN_CLOSED && !conn_has(c, CONN_POLLING_OUT))
+            sender_flush_conn(r, c);
+    }
+    sender_settle(r);
+}
+
+/* --- time ------------------------------------------------------------------------------------- */
+
+static ENTERS_REACTOR void on_timer(void *user, uint32_t slot)
+{
+    struct reactor *r = user;
+    struct conn *c = reactor_conn(r, slot);
+    if (c->phase != CONN_FREE)
+        conn_timeout(r, c);
+}
+
+static ON_REACTOR void keep_time(struct reactor *r)
+{
+    timers_run(&r->timers, r->now_ms, on_timer, r);
+    sender_settle(r);
+    if (r->now_ms - r->history_age_ms < AGE_INTERVAL_MS)
+        return;
+    r->history_age_ms = r->now_ms;
+    sender_forget_batches(r);
+    history_trim_age(&r->history, clock_realtime_ms() - r->broker->settings.history_ms,
+                     fanout_needed_seq(&r->fanout));
+}
+
+static void publish_gauges(struct reactor *r)
+{
+    struct stats *s = &r->stats;
+    atomic_store_explicit(&s->history_bytes, r->history.bytes, memory_order_relaxed);
+    atomic_store_explicit(&s->history_messages, history_count(&r->history), memory_order_relaxed);
+    atomic_store_explicit(&s->topics, r->topics.count, memory_order_relaxed);
+    atomic_store_explicit(&s->subscriptions, r->subscription_count, memory_order_relaxed);
+}
+
+/* --- the turn --------------------------------------------------------------------------------- */
+
+static ON_REACTOR bool has_work(const struct reactor *r)
+{
+    return r->flushes.count > 0 || r->reads.count > 0 || fanout_has_work(&r->fanout);
+}
+
+static ON_REACTOR uint64_t sleep_ns(struct reactor *r)
+{
+    uint32_t ms = timers_wait_ms(&r->timers, r->now_ms);
+    if (history_count(&r->history) > 0 && ms > AGE_INTERVAL_MS)
+        ms = AGE_INTERVAL_MS;
+    if (broker_is_draining(r->broker) && ms > DRAIN_STEP_MS)
+        ms = DRAIN_STEP_MS;
+    return ms == UINT32_MAX ? UINT64_MAX : (uint64_t)ms * 1000000;
+}
+
+/* Waits for events; sleeps only after having said so and looked once more. */
+static ON_REACTOR unsigned wait_for_events(struct reactor *r, const struct io_event **events)
+{
+    if (has_work(r))
+        return io_wait(r->io, 0, events);
+    log_sleep_begin(r->broker->log, r->index);
+    const bool awake = log_has_work(r->broker->log, r->index);
+    const unsigned count = io_wait(r->io, awake ? 0 : sleep_ns(r), events);
+    log_sleep_end(r->broker->log, r->index);
+    return count;
+}
+
+ENTERS_REACTOR bool reactor_turn(struct reactor *r)
+{
+    const struct io_event *events;
+    const unsigned count = wait_for_events(r, &events);
+    update_now(r);
+    for (unsigned i = 0; i < count; i++)
+        on_event(r, &events[i]);
+    receive(r);
+    consume(r);
+    fanout_run(&r->fanout, &r->topics);
+    flush(r);
+    keep_time(r);
+    log_help(r->broker->log, r->index);
+    stat_add(&r->stats.turns, 1);
+    publish_gauges(r);
+    return drain_step(r);
+}

@@ -1,0 +1,84 @@
+/* One reactor: a thread's connections, topics, history and timers, and the turn that drives them.
+ * Nothing in it is shared, except that other threads read its statistics and wake it. */
+#pragma once
+
+#include "conn/broker.h"
+#include "conn/conn.h"
+#include "conn/sender.h"
+#include "http/request.h"
+#include "io/io.h"
+#include "io/timers.h"
+#include "topic/fanout.h"
+
+enum {
+    SCRATCH_BYTES = 16384, /* one receive */
+    SCRATCH_COUNT = 64,    /* receives in one batch */
+};
+
+/* Connections to be looked at, each once: those queued while a round runs wait for the next one. */
+struct slot_queue {
+    uint32_t *now, *next; /* [slot_count] each */
+    uint32_t count;       /* in `next` */
+};
+
+struct reactor {
+    struct broker *broker;
+    struct io *io;
+    unsigned index;
+    uint32_t slot_count;
+    struct conn *conns; /* [slot_count], reserved: costs memory only where used */
+    struct timers timers;
+    uint64_t start_ns, now_ns;
+    uint32_t now_ms; /* since start_ns, never 0 */
+
+    struct topic_table topics;
+    struct history history;
+    struct fanout fanout;
+    struct sender sender;
+
+    struct slot_queue flushes; /* those that have something of their own to send */
+    struct slot_queue reads;   /* those to receive from */
+
+    uint8_t (*scratch)[SCRATCH_BYTES];
+    struct http_request request; /* the one being parsed: too large for the stack of a callback */
+    uint32_t drain_slot;         /* the drain's hand over the connections */
+    uint32_t drain_total, drain_done;
+    uint32_t open_count;   /* slots in use */
+    uint32_t ending_count; /* connections whose last words are on their way */
+    uint64_t jitter;       /* state of reactor_jitter() */
+    uint16_t next_tag;     /* of the next publish that awaits its order */
+    bool draining;
+    uint32_t refused_count; /* peers that are just being refused */
+    uint32_t subscription_count;
+    uint32_t history_age_ms; /* when ages were last looked at */
+    struct stats stats;
+};
+
+/* io_new() must be called on the reactor's own thread, so everything is opened there.
+ * listen_fds: this reactor's listening sockets, borrowed. */
+int reactor_init(struct reactor *r, struct broker *b, unsigned index, const struct io_options *io)
+    MUST_CHECK;
+ENTERS_REACTOR int reactor_listen(struct reactor *r, const int *fds, size_t count) MUST_CHECK;
+void reactor_fini(struct reactor *r);
+
+/* One turn: sleeps if there is nothing to do, then does all there is, in slices.
+ * False: drained, the thread may end. */
+ENTERS_REACTOR bool reactor_turn(struct reactor *r);
+
+static inline struct conn *reactor_conn(struct reactor *r, uint32_t slot)
+{
+    ASSERT(slot < r->slot_count);
+    return &r->conns[slot];
+}
+
+static inline uint32_t reactor_slot(const struct reactor *r, const struct conn *c)
+{
+    return (uint32_t)(c - r->conns);
+}
+
+/* Puts the connection on the flush list: it has something of its own to send. */
+ON_REACTOR void reactor_queue_flush(struct reactor *r, struct conn *c);
+/* Reads from the peer in this turn. */
+ON_REACTOR void reactor_queue_read(struct reactor *r, struct conn *c);
+/* A random delay in [low, high). */
+ON_REACTOR uint32_t reactor_jitter(struct reactor *r, uint32_t low, uint32_t high);

@@ -1,0 +1,274 @@
+/* A table of the paths that exist, and what each does. */
+#include "conn/route.h"
+
+#include "conn/access.h"
+#include "conn/answer.h"
+#include "conn/metrics.h"
+#include "conn/publish.h"
+#include "conn/reactor.h"
+#include "conn/stream.h"
+#include "http/page.h"
+#include "http/target.h"
+#include "log/cursor.h"
+
+#include <stdio.h>
+
+typedef void route_fn(struct reactor *r, struct conn *c, const struct http_request *q,
+                      struct bytes head);
+
+static ON_REACTOR route_fn page, healthz, readyz, metrics, topic_path;
+
+struct route {
+    const char *path; /* ends in '/': a prefix */
+    const char *methods;
+    uint32_t allowed; /* bits by enum http_method */
+    route_fn *run;
+};
+
+#define METHOD(m) (1u << (m))
+enum { READ_METHODS = METHOD(HTTP_GET) | METHOD(HTTP_HEAD) };
+
+static const struct route routes[] = {
+    {"/", "GET, HEAD, OPTIONS", READ_METHODS, page},
+    {"/healthz", "GET, HEAD, OPTIONS", READ_METHODS, healthz},
+    {"/readyz", "GET, HEAD, OPTIONS", READ_METHODS, readyz},
+    {"/metrics", "GET, HEAD, OPTIONS", READ_METHODS, metrics},
+    {"/t/", "GET, HEAD, POST, OPTIONS", READ_METHODS | METHOD(HTTP_POST), topic_path},
+};
+enum { ROUTES = sizeof(routes) / sizeof(routes[0]) };
+
+/* --- small resources -------------------------------------------------------------------------- */
+
+static ON_REACTOR void page(struct reactor *r, struct conn *c, const struct http_request *q,
+                            struct bytes head)
+{
+    (void)head;
+    char headers[1024];
+    snprintf(headers, sizeof(headers),
+             "Content-Security-Policy: %s\r\nX-Content-Type-Options: nosniff\r\n"
+             "Referrer-Policy: no-referrer\r\nCache-Control: no-cache\r\n",
+             http_page_csp);
+    const struct answer a = {.status = 200,
+                             .content_type = "text/html; charset=utf-8",
+                             .body = {http_page_bytes, http_page_len},
+                             .headers = headers};
+    answer_send(r, c, q, &a);
+}
+
+static ON_REACTOR void plain(struct reactor *r, struct conn *c, const struct http_request *q,
+                             unsigned status, const char *text)
+{
+    const struct answer a = {.status = status,
+                             .content_type = "text/plain; charset=utf-8",
+                             .body = bytes_from(text),
+                             .headers = status == 503 ? "Cache-Control: no-store\r\n"
+                                                        "Retry-After: 1\r\n"
+                                                      : "Cache-Control: no-store\r\n"};
+    answer_send(r, c, q, &a);
+}
+
+static ON_REACTOR void healthz(struct reactor *r, struct conn *c, const struct http_request *q,
+                               struct bytes head)
+{
+    (void)head;
+    plain(r, c, q, 200, "ok\n");
+}
+
+static ON_REACTOR void readyz(struct reactor *r, struct conn *c, const struct http_request *q,
+                              struct bytes head)
+{
+    (void)head;
+    const struct broker *b = r->broker;
+    if (broker_is_draining(b))
+        plain(r, c, q, 503, "draining\n");
+    else if (atomic_load_explicit(&b->conn_count, memory_order_relaxed) >=
+             b->settings.conn_count_max)
+        plain(r, c, q, 503, "full\n");
+    else
+        plain(r, c, q, 200, "ok\n");
+}
+
+static ON_REACTOR void metrics(struct reactor *r, struct conn *c, const struct http_request *q,
+                               struct bytes head)
+{
+    (void)head;
+    struct text out = {0};
+    metrics_add(&out, r->broker);
+    const struct answer a = {.status = out.failed ? 503 : 200,
+                             .content_type = "text/plain; version=0.0.4; charset=utf-8",
+                             .body = text_bytes(&out),
+                             .headers = "Cache-Control: no-store\r\n"};
+    answer_send(r, c, q, &a);
+    text_fini(&out);
+}
+
+/* --- /t/TOPIC --------------------------------------------------------------------------------- */
+
+static ON_REACTOR void tell_cursor(struct reactor *r, struct conn *c, const struct http_request *q)
+{
+    char headers[128], cursor[CURSOR_TEXT_MAX];
+    cursor_format((struct cursor){log_epoch(r->broker->log), log_head(r->broker->log)}, cursor);
+    snprintf(headers, sizeof(headers), "Uproar-Cursor: %s\r\nCache-Control: no-store\r\n", cursor);
+    const struct answer a = {.status = 200, .headers = headers};
+    answer_send(r, c, q, &a);
+}
+
+static bool wants_upgrade(const struct http_request *q)
+{
+    return http_request_field(q, "upgrade").at || http_request_field(q, "sec-websocket-key").at;
+}
+
+static ON_REACTOR void subscribe(struct reactor *r, struct conn *c, const struct http_request *q,
+                                 struct bytes topic)
+{
+    const bool upgrade = wants_upgrade(q);
+    const bool events = !upgrade && http_request_accepts(q, "text/event-stream");
+    if (!upgrade && !events && q->method == HTTP_GET && http_request_accepts(q, "text/html")) {
+        page(r, c, q, (struct bytes){0});
+        return;
+    }
+    if (!access_origin(r, c, q) || !access_token(r, c, q, r->broker->settings.subscribe_token))
+        return;
+    if (q->method == HTTP_HEAD)
+        tell_cursor(r, c, q);
+    else if (upgrade)
+        stream_open_websocket(r, c, q, topic);
+    else if (events)
+        stream_open_events(r, c, q, topic);
+    else
+        answer_error(r, c, q, 406, "not_acceptable",
+                     "subscribe by WebSocket (Upgrade: websocket) or with "
+                     "Accept: text/event-stream");
+}
+
+static ON_REACTOR void topic_path(struct reactor *r, struct conn *c, const struct http_request *q,
+                                  struct bytes head)
+{
+    uint8_t name[TOPIC_MAX];
+    const struct bytes raw = bytes_skip(q->path, sizeof("/t/") - 1);
+    const int len = http_percent_decode(raw, false, name, sizeof(name));
+    const struct bytes topic = {name, len < 0 ? 0 : (size_t)len};
+    const char *problem = len < 0 ? "a topic is at most 255 bytes, and %XX are two hex digits"
+                                  : topic_name_problem(topic);
+    if (problem) {
+        if (q->method == HTTP_POST)
+            stat_add(&r->stats.rejected[REJECTED_bad_topic], 1);
+        answer_error(r, c, q, 400, "bad_topic", problem);
+    } else if (q->method == HTTP_POST) {
+        publish_request(r, c, q, head);
+    } else {
+        subscribe(r, c, q, topic);
+    }
+}
+
+/* --- finding it ------------------------------------------------------------------------------- */
+
+static bool route_matches(const struct route *route, struct bytes path)
+{
+    const struct bytes own = bytes_from(route->path);
+    const bool prefix = own.len > 1 && own.at[own.len - 1] == '/';
+    return prefix ? bytes_start_with(path, own) : bytes_equal(path, own);
+}
+
+static const struct route *find(struct bytes path)
+{
+    for (int i = 0; i < ROUTES; i++)
+        if (route_matches(&routes[i], path))
+            return &routes[i];
+    return NULL;
+}
+
+static ON_REACTOR void preflight(struct reactor *r, struct conn *c, const struct http_request *q,
+                                 const char *methods)
+{
+    struct text headers = {0};
+    text_printf(&headers, "Allow: %s\r\n", methods);
+    if (http_request_field(q, "access-control-request-method").at &&
+        http_origin_check(q, &r->broker->settings.origins) == HTTP_ORIGIN_ALLOWED)
+        http_origin_add_preflight(&headers, methods);
+    text_add_byte(&headers, '\0');
+    const struct answer a = {.status = headers.failed ? 503 : 204,
+                             .headers = headers.failed ? NULL : (const char *)headers.at};
+    answer_send(r, c, q, &a);
+    text_fini(&headers);
+}
+
+static ON_REACTOR void wrong_method(struct reactor *r, struct conn *c, const struct http_request *q,
+                                    const char *methods)
+{
+    char headers[128];
+    snprintf(headers, sizeof(headers), "Allow: %s\r\n", methods);
+    const struct answer a = {.status = 405, .headers = headers};
+    answer_error_with(r, c, q, &a, "method_not_allowed",
+                      "this method is not served here; see Allow");
+}
+
+static ON_REACTOR void refuse(struct reactor *r, struct conn *c, const struct http_request *q,
+                              enum refused reason)
+{
+    stat_add(&r->stats.refused[reason], 1);
+    if (q && q->method == HTTP_GET && http_request_accepts(q, "text/event-stream")) {
+        stream_refuse_events(r, c, q);
+        return;
+    }
+    const struct answer a = {.status = 503,
+                             .headers = "Retry-After: 1\r\nCache-Control: no-store\r\n"};
+    struct http_request last;
+    if (q) {
+        last = *q;
+        last.keep_alive = false; /* its place is for the next one */
+        q = &last;
+    }
+    answer_error_with(r, c, q, &a, reason == REFUSED_full ? "full" : "draining",
+                      reason == REFUSED_full ? "the server has all the connections it can hold"
+                                             : "the server is going away, try again");
+}
+
+static bool is_probe(const struct route *route)
+{
+    return route->run != topic_path;
+}
+
+ON_REACTOR void route_request(struct reactor *r, struct conn *c, const struct http_request *q,
+                              struct bytes head)
+{
+    const struct route *route = find(q->path);
+    if (conn_has(c, CONN_REFUSED))
+        refuse(r, c, q, REFUSED_full);
+    else if (q->method == HTTP_OPTIONS && (route || bytes_equal(q->path, BYTES_LITERAL("*"))))
+        preflight(r, c, q, route ? route->methods : "GET, HEAD, POST, OPTIONS");
+    else if (!route)
+        answer_error(r, c, q, 404, "not_found",
+                     "these paths exist: /, /t/TOPIC, /healthz, /readyz, /metrics");
+    else if (!(route->allowed & METHOD(q->method)))
+        wrong_method(r, c, q, route->methods);
+    else if (broker_is_draining(r->broker) && !is_probe(route))
+        refuse(r, c, q, REFUSED_draining);
+    else
+        route->run(r, c, q, head);
+}
+
+ON_REACTOR void route_refuse_silent(struct reactor *r, struct conn *c)
+{
+    refuse(r, c, NULL, REFUSED_full);
+}
+
+const char *route_error_name(unsigned status)
+{
+    switch (status) {
+    case 413:
+        return "too_large";
+    case 414:
+        return "target_too_long";
+    case 417:
+        return "expectation_failed";
+    case 431:
+        return "head_too_large";
+    case 501:
+        return "not_implemented";
+    case 505:
+        return "version_not_supported";
+    default:
+        return "bad_request";
+    }
+}

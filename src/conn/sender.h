@@ -1,0 +1,72 @@
+/* Every send of a reactor goes through here: gathered in batches of IO_BATCH_MAX, at most one per
+ * connection between two reaps. A send that went out whole leaves no trace; one that was cut leaves
+ * its connection with the one cut frame pinned, and a poll for room.
+ *
+ * What a connection is sent, always in this order: the rest of the cut frame, its outbox (answers,
+ * control frames), then the messages after its position. */
+#pragma once
+
+#include "conn/conn.h"
+#include "io/io.h"
+#include "topic/set.h"
+
+enum {
+    BATCH_VECS_MAX = 256,
+    BATCH_BYTES_MAX = 256 << 10,
+    BATCHES_MAX = 8,
+    MIXED_VECS_MAX = 32, /* cut frame, outbox, and the first messages behind them */
+};
+
+/* Consecutive messages of one topic in one wire form, shared by all who are at the same place.
+ * Valid until the history changes: so long the topic is retained with its messages, whoever leaves.
+ */
+struct batch {
+    const struct topic *topic;
+    enum wire wire;
+    uint32_t count;
+    uint64_t before_seq; /* the topic's entry before first_seq: positions in [before, first) fit */
+    uint64_t first_seq, last_seq;
+    size_t bytes;
+    struct iovec vecs[BATCH_VECS_MAX];
+};
+
+/* What one send was made of, so that a cut can be placed. Order: cut, outbox or constant, messages.
+ */
+struct send_record {
+    uint32_t slot;
+    uint32_t cut_len, outbox_len;
+    uint32_t message_count;
+    struct bytes constant; /* a ping or heartbeat, from constant memory */
+    uint64_t position_before;
+    uint64_t first_seq, last_seq; /* of the messages; 0: none */
+    uint64_t bytes;               /* all of it */
+    int64_t result;               /* SEND_WHOLE, bytes, or -errno */
+};
+#define SEND_WHOLE INT64_MAX
+
+struct sender {
+    struct batch *batches; /* [BATCHES_MAX] */
+    unsigned batch_count;
+    unsigned record_count;
+    uint64_t timed_seq; /* messages up to here are in the publish-to-send histogram */
+    struct iovec (*mixed)[MIXED_VECS_MAX]; /* [IO_BATCH_MAX], one list per record */
+    struct send_record records[IO_BATCH_MAX];
+};
+
+int sender_init(struct sender *s) MUST_CHECK;
+void sender_fini(struct sender *s);
+
+/* fanout.offer: sends a member what it has not been offered, unless its own flush will. Returns the
+ * newest seq it has been offered, UINT64_MAX when that is not the pass's concern. */
+ON_REACTOR uint64_t sender_offer(struct reactor *r, struct set *set, enum wire wire, uint32_t slot);
+/* Sends what the connection owes, in the order above. */
+ON_REACTOR void sender_flush_conn(struct reactor *r, struct conn *c);
+/* A ping or heartbeat; dropped when there is no room (a peer's silence is judged by what it sends,
+ * not by what we could). Constant memory. */
+ON_REACTOR void sender_send_constant(struct reactor *r, struct conn *c, struct bytes constant);
+/* Submits what is gathered and settles each send. */
+ON_REACTOR void sender_settle(struct reactor *r);
+/* The history is about to change: batches point into it. Nothing may be unsettled. */
+ON_REACTOR void sender_forget_batches(struct reactor *r);
+/* The connection has room again. */
+ON_REACTOR void sender_writable(struct reactor *r, struct conn *c);

@@ -1,0 +1,275 @@
+/* Frames in, publishes out. Between messages nothing is kept: the reader lives on the stack. */
+#include "conn/websocket.h"
+
+#include "conn/goodbye.h"
+#include "conn/inbound.h"
+#include "conn/outbox.h"
+#include "conn/publish.h"
+#include "conn/reactor.h"
+#include "conn/slow.h"
+
+#include <errno.h>
+
+enum {
+    WAIT_RETRY_MS = 20,
+    WAIT_MAX_MS = 10000, /* for room in the log or in the body budget */
+};
+
+/* Payload that lies in the receive buffer: a message that came whole is published from there. */
+struct pending {
+    struct span slice;
+};
+
+static ON_REACTOR void no_memory(struct reactor *r, struct conn *c)
+{
+    logline_limited(&r->broker->sink, &r->broker->causes.memory, LOGLINE_ERROR,
+                    "no memory for a WebSocket message: its sender was closed");
+    goodbye(r, c, WS_CLOSE_INTERNAL, "out of memory");
+}
+
+static ON_REACTOR bool begin_wait(struct reactor *r, struct conn *c, enum inbound_wait wait)
+{
+    if (!inbound_get(r, c)) {
+        no_memory(r, c);
+        return false;
+    }
+    c->inbound->state = INBOUND_WS;
+    inbound_begin_wait(r, c, wait, WAIT_RETRY_MS);
+    return true;
+}
+
+/* --- messages --------------------------------------------------------------------------------- */
+
+/* Moves what is pending out of the receive buffer. */
+static ON_REACTOR void keep_pending(struct reactor *r, struct conn *c, struct pending *p)
+{
+    if (p->slice.len == 0)
+        return;
+    struct inbound *in = inbound_get(r, c);
+    if (!in || inbound_add(r, in, &in->body, span_bytes(p->slice)) != 0) {
+        no_memory(r, c);
+        return;
+    }
+    in->state = INBOUND_WS;
+    p->slice = (struct span){0};
+    if (broker_is_over_budget(r->broker))
+        (void)begin_wait(r, c, WAIT_MEMORY);
+}
+
+static ON_REACTOR void on_data(struct reactor *r, struct conn *c, struct pending *p,
+                               struct span slice)
+{
+    const bool first = p->slice.len == 0 && (!c->inbound || c->inbound->body.len == 0);
+    keep_pending(r, c, p);
+    p->slice = slice;
+    if (!first && c->phase == CONN_WS)
+        keep_pending(r, c, p);
+}
+
+static ON_REACTOR void publish(struct reactor *r, struct conn *c, struct bytes payload,
+                               enum message_kind kind)
+{
+    struct message *kept = NULL;
+    switch (publish_from_websocket(r, c, payload, kind, &kept)) {
+    case PUBLISH_TAKEN:
+        return;
+    case PUBLISH_NO_MEMORY:
+        stat_add(&r->stats.rejected[REJECTED_memory], 1);
+        no_memory(r, c);
+        return;
+    case PUBLISH_FULL:
+        if (begin_wait(r, c, WAIT_ROOM))
+            c->inbound->message = kept;
+        else
+            message_unref(&kept);
+        return;
+    }
+    UNREACHABLE("publish_result");
+}
+
+static ON_REACTOR void on_message(struct reactor *r, struct conn *c, struct pending *p,
+                                  enum ws_opcode opcode)
+{
+    if (!conn_has(c, CONN_MAY_PUBLISH)) {
+        stat_add(&r->stats.rejected[REJECTED_not_allowed], 1);
+        goodbye(r, c, WS_CLOSE_POLICY, "publishing needs the publish token");
+        return;
+    }
+    struct inbound *in = c->inbound;
+    const bool whole = !in || in->body.len == 0;
+    const struct bytes payload = whole ? span_bytes(p->slice) : text_bytes(&in->body);
+    publish(r, c, payload, opcode == WS_TEXT ? MESSAGE_TEXT : MESSAGE_BINARY);
+    p->slice = (struct span){0};
+    if (!whole && c->inbound)
+        inbound_clear(r, c->inbound, &c->inbound->body);
+    if (c->inbound && c->inbound->wait == WAIT_NONE)
+        c->inbound->waited_for_memory = false;
+}
+
+/* --- control frames --------------------------------------------------------------------------- */
+
+static ON_REACTOR void on_ping(struct reactor *r, struct conn *c, struct span payload)
+{
+    uint8_t frame[127];
+    const size_t len = ws_encode_pong(frame, span_bytes(payload));
+    if (outbox_add(r, c, (struct bytes){frame, len}) && outbox_len(c->outbox) > OUTBOX_PAUSE_BYTES)
+        (void)begin_wait(r, c, WAIT_OUTBOX);
+}
+
+static ON_REACTOR void on_violation(struct reactor *r, struct conn *c, unsigned code,
+                                    const char *why)
+{
+    if (code == WS_CLOSE_TOO_BIG)
+        stat_add(&r->stats.rejected[REJECTED_too_large], 1);
+    if (code == WS_CLOSE_BAD_TEXT)
+        stat_add(&r->stats.rejected[REJECTED_bad_text], 1);
+    goodbye(r, c, code, why);
+}
+
+/* --- reading ---------------------------------------------------------------------------------- */
+
+static ON_REACTOR void on_step(struct reactor *r, struct conn *c, const struct ws_reader *reader,
+                               const struct ws_step *step, struct pending *p)
+{
+    switch (step->event) {
+    case WS_EVENT_DATA:
+        on_data(r, c, p, step->slice);
+        return;
+    case WS_EVENT_MESSAGE:
+        on_message(r, c, p, step->opcode);
+        return;
+    case WS_EVENT_PING:
+        on_ping(r, c, step->slice);
+        return;
+    case WS_EVENT_CLOSE:
+        /* The peer's code goes back (RFC 6455, 5.5.1). */
+        goodbye(r, c, reader->close_code, "");
+        return;
+    case WS_EVENT_VIOLATION:
+        on_violation(r, c, reader->close_code, step->why);
+        return;
+    case WS_EVENT_PONG:
+    case WS_EVENT_MORE:
+        return;
+    }
+    UNREACHABLE("ws_event");
+}
+
+static bool is_waiting(const struct conn *c)
+{
+    return c->inbound && c->inbound->wait != WAIT_NONE;
+}
+
+/* As far as it goes; *in is what is left. */
+static ON_REACTOR void run(struct reactor *r, struct conn *c, struct span *in)
+{
+    struct ws_reader reader = {0};
+    struct ws_step step = {.event = WS_EVENT_DATA};
+    struct pending pending = {0};
+    if (c->inbound)
+        reader = c->inbound->ws;
+    while (c->phase == CONN_WS && !is_waiting(c) && step.event != WS_EVENT_MORE) {
+        step.event = ws_reader_next(&reader, in, r->broker->settings.message_bytes_max, &step);
+        on_step(r, c, &reader, &step, &pending);
+    }
+    if (c->phase != CONN_WS)
+        return;
+    keep_pending(r, c, &pending);
+    if (c->phase != CONN_WS)
+        return;
+    if (!ws_reader_is_idle(&reader) && !inbound_get(r, c)) {
+        no_memory(r, c);
+        return;
+    }
+    if (c->inbound)
+        c->inbound->ws = reader;
+}
+
+/* Between messages nothing is kept. */
+static ON_REACTOR void free_if_idle(struct reactor *r, struct conn *c)
+{
+    const struct inbound *in = c->inbound;
+    if (in && in->wait == WAIT_NONE && in->parked.len == 0 && in->body.len == 0 &&
+        ws_reader_is_idle(&in->ws))
+        inbound_free(r, c);
+}
+
+ON_REACTOR void websocket_receive(struct reactor *r, struct conn *c, struct span in)
+{
+    if (!is_waiting(c))
+        run(r, c, &in);
+    if (c->phase != CONN_WS)
+        return;
+    if (inbound_park(r, c, span_bytes(in)) != 0)
+        no_memory(r, c);
+    else
+        free_if_idle(r, c);
+}
+
+ON_REACTOR void websocket_resume(struct reactor *r, struct conn *c)
+{
+    if (c->inbound && c->inbound->wait == WAIT_OUTBOX && !conn_has(c, CONN_POLLING_OUT))
+        c->inbound->wait = WAIT_NONE;
+    if (is_waiting(c) || !c->inbound)
+        return;
+    struct text held = inbound_unpark(r, c);
+    struct span in = {held.at, held.len};
+    run(r, c, &in);
+    if (inbound_repark(r, c, &held, held.len - in.len) != 0)
+        no_memory(r, c);
+    else if (c->phase == CONN_WS)
+        free_if_idle(r, c);
+}
+
+/* --- time ------------------------------------------------------------------------------------- */
+
+static ON_REACTOR void on_wait_timeout(struct reactor *r, struct conn *c)
+{
+    struct inbound *in = c->inbound;
+    const bool too_long = r->now_ms - in->wait_since_ms >= WAIT_MAX_MS;
+    const bool over = in->wait == WAIT_ROOM     ? publish_again(r, &in->message) == PUBLISH_TAKEN
+                      : in->wait == WAIT_MEMORY ? !broker_is_over_budget(r->broker)
+                                                : false;
+    if (over) {
+        in->wait = WAIT_NONE;
+        conn_set_timer(r, c, r->broker->settings.ping_ms);
+        conn_resume_input(r, c);
+    } else if (!too_long) {
+        conn_set_timer(r, c, WAIT_RETRY_MS);
+    } else if (in->wait == WAIT_OUTBOX) {
+        conn_drop(r, c, true); /* it never takes its pongs */
+    } else {
+        stat_add(&r->stats.rejected[in->wait == WAIT_ROOM ? REJECTED_log_full : REJECTED_memory],
+                 1);
+        goodbye(r, c, WS_CLOSE_TRY_LATER, "no room for messages, try again");
+    }
+}
+
+/* A peer that sent something within the interval is not pinged; one that answered nothing for two
+ * intervals after a ping is gone. */
+static ON_REACTOR void keep_alive(struct reactor *r, struct conn *c)
+{
+    const uint32_t every_ms = r->broker->settings.ping_ms;
+    const uint32_t silent_ms = r->now_ms - c->heard_ms;
+    const uint32_t slack_ms = every_ms / 8;
+    if (silent_ms + slack_ms < every_ms) {
+        conn_set_timer(r, c, every_ms - silent_ms);
+        return;
+    }
+    if (conn_has(c, CONN_PINGED) && silent_ms + slack_ms >= every_ms * 3) {
+        conn_drop(r, c, true);
+        return;
+    }
+    static const uint8_t ping[] = {0x80 | WS_PING, 0};
+    conn_set(c, CONN_PINGED);
+    sender_send_constant(r, c, (struct bytes){ping, sizeof(ping)});
+    conn_set_timer(r, c, every_ms);
+}
+
+ON_REACTOR void websocket_timeout(struct reactor *r, struct conn *c)
+{
+    if (is_waiting(c))
+        on_wait_timeout(r, c);
+    else if (c->blocked_ms == 0 || !slow_timeout(r, c))
+        keep_alive(r, c);
+}

@@ -1,0 +1,281 @@
+/* The public API over the workers: start, publish, stop, free. */
+#include "server/server_internal.h"
+
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "base/utf8.h"
+#include "conn/metrics.h"
+#include "http/target.h"
+#include "io/listener.h"
+#include "log/cursor.h"
+
+#include <errno.h>
+#include <sched.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#define UPROAR_VERSION "0.1.0"
+
+enum { PORT_PATIENCE_MS = 1000 }; /* a predecessor may be leaving */
+
+const char *uproar_version(void)
+{
+    return UPROAR_VERSION;
+}
+
+/* --- start ------------------------------------------------------------------------------------ */
+
+static void wake_reactor(void *user, unsigned reactor)
+{
+    struct uproar *u = user;
+    io_wake(u->reactors[reactor].io);
+}
+
+static int open_log(struct uproar *u)
+{
+    struct broker *b = &u->broker;
+    const struct log_options o = {
+        .reactor_count = u->worker_count,
+        .history_count = b->settings.history_count,
+        .history_bytes = b->settings.history_bytes,
+        .wake = wake_reactor,
+        .wake_user = u,
+    };
+    clock_random_bytes(&b->hash_key, sizeof(b->hash_key));
+    b->version = UPROAR_VERSION;
+    b->io_name = io_backend_name(u->io.backend);
+    b->reactors = u->reactors;
+    b->reactor_count = u->worker_count;
+    return log_new(&b->log, &o);
+}
+
+static int allocate(struct uproar *u)
+{
+    u->workers = alloc_zeroed(u->worker_count * sizeof(struct worker));
+    u->reactors = alloc_reserve(u->worker_count * sizeof(struct reactor));
+    return u->workers && u->reactors ? open_log(u) : -ENOMEM;
+}
+
+static int open_listener(struct uproar *u, unsigned index, const char *address, char *why,
+                         size_t why_len)
+{
+    int fds[LOG_REACTORS_MAX];
+    const struct listener_options o = {
+        .count = u->worker_count,
+        .user_timeout_ms = 2 * u->broker.settings.heartbeat_ms,
+        .patience_ms = PORT_PATIENCE_MS,
+    };
+    const int err =
+        listener_open(address, &o, fds, &u->ports[index], (struct span){(uint8_t *)why, why_len});
+    if (err != 0)
+        return err;
+    for (unsigned i = 0; i < u->worker_count; i++)
+        u->workers[i].listen_fds[index] = fds[i];
+    u->listener_count = index + 1;
+    return 0;
+}
+
+static int open_listeners(struct uproar *u, const struct uproar_options *o, char *why,
+                          size_t why_len)
+{
+    for (unsigned i = 0; i < o->listen_count; i++) {
+        const char *address = o->listen[i].address;
+        if (!address) {
+            snprintf(why, why_len, "listen[%u] has no address", i);
+            return -EINVAL;
+        }
+        const int err = open_listener(u, i, address, why, why_len);
+        if (err != 0)
+            return err;
+    }
+    return 0;
+}
+
+static void close_listeners(struct uproar *u)
+{
+    for (unsigned i = 0; i < u->worker_count; i++)
+        for (unsigned k = 0; k < u->listener_count; k++)
+            listener_close(u->workers[i].listen_fds[k]);
+}
+
+static void destroy(struct uproar *u)
+{
+    if (u->workers)
+        close_listeners(u);
+    if (u->broker.log)
+        log_free(&u->broker.log);
+    settings_fini(u);
+    alloc_free(u->workers);
+    alloc_release(u->reactors, u->worker_count * sizeof(struct reactor));
+    pthread_cond_destroy(&u->gate.changed);
+    pthread_mutex_destroy(&u->gate.lock);
+    alloc_release(u, sizeof(*u));
+}
+
+static int start(struct uproar *u, const struct uproar_options *o, char *why, size_t why_len)
+{
+    int err = settings_init(u, o, why, why_len);
+    if (err == 0)
+        err = allocate(u);
+    if (err == 0)
+        err = open_listeners(u, o, why, why_len);
+    if (err == 0)
+        err = workers_start(u);
+    if (err == 0)
+        settings_log_probes(u);
+    return err;
+}
+
+int uproar_start(const struct uproar_options *o, struct uproar **out, char *why, size_t why_len)
+{
+    *out = NULL;
+    char unused[1];
+    if (!why || why_len == 0) {
+        why = unused;
+        why_len = sizeof(unused);
+    }
+    why[0] = '\0';
+    struct uproar *u = alloc_reserve(sizeof(*u));
+    if (!u)
+        return -ENOMEM;
+    pthread_mutex_init(&u->gate.lock, NULL);
+    pthread_cond_init(&u->gate.changed, NULL);
+    const int err = start(u, o, why, why_len);
+    if (err != 0) {
+        if (why[0] == '\0')
+            snprintf(why, why_len, "cannot start: %s", strerror(-err));
+        destroy(u);
+        return err;
+    }
+    *out = u;
+    return 0;
+}
+
+int uproar_port(const struct uproar *u, size_t listen_index)
+{
+    return listen_index < u->listener_count ? u->ports[listen_index] : -EINVAL;
+}
+
+const char *uproar_io_name(const struct uproar *u)
+{
+    return u->broker.io_name;
+}
+
+/* --- end -------------------------------------------------------------------------------------- */
+
+int uproar_stop(struct uproar *u)
+{
+    uint64_t not_draining = 0;
+    if (!atomic_compare_exchange_strong(&u->broker.drain_ns, &not_draining, clock_monotonic_ns()))
+        atomic_store(&u->broker.end_now, true);
+    workers_wake(u);
+    return 0;
+}
+
+static void log_drain(struct uproar *u)
+{
+    uint32_t told = 0;
+    for (unsigned i = 0; i < u->worker_count; i++)
+        told += u->reactors[i].drain_done;
+    const uint64_t began_ns = atomic_load(&u->broker.drain_ns);
+    logline(&u->broker.sink, LOGLINE_INFO, "drained: %u stream%s ended in %.1f s", told,
+            told == 1 ? "" : "s", (double)(clock_monotonic_ns() - began_ns) / 1e9);
+}
+
+int uproar_free(struct uproar **u_ptr)
+{
+    struct uproar *u = *u_ptr;
+    if (!u)
+        return 0;
+    if (workers_include_caller(u))
+        return -EDEADLK;
+    if (!broker_is_draining(&u->broker))
+        uproar_stop(u);
+    workers_join(u);
+    while (atomic_load(&u->publishing) > 0)
+        sched_yield(); /* a call that began before the drain is on its way out */
+    log_drain(u);
+    destroy(u);
+    *u_ptr = NULL;
+    return 0;
+}
+
+/* --- publish ---------------------------------------------------------------------------------- */
+
+static int check_message(const struct uproar *u, struct bytes topic, struct bytes body,
+                         enum uproar_kind kind)
+{
+    if (topic_name_problem(topic) || (kind != UPROAR_TEXT && kind != UPROAR_BINARY))
+        return -EINVAL;
+    if (body.len > u->broker.settings.message_bytes_max)
+        return -EMSGSIZE;
+    if (kind == UPROAR_TEXT && !utf8_is_valid(body))
+        return -EILSEQ;
+    return 0;
+}
+
+static int publish(struct uproar *u, struct bytes topic, struct bytes body, enum uproar_kind kind)
+{
+    const int err = check_message(u, topic, body, kind);
+    if (err != 0)
+        return err;
+    const struct message_options o = {
+        .topic = topic,
+        .payload = body,
+        .kind = kind == UPROAR_TEXT ? MESSAGE_TEXT : MESSAGE_BINARY,
+        .origin = {.reactor = ORIGIN_NONE},
+    };
+    struct message *m = message_new(&o);
+    if (!m)
+        return -ENOMEM;
+    const int full = log_append(u->broker.log, &m);
+    if (full != 0) {
+        message_unref(&m);
+        return full;
+    }
+    atomic_fetch_add_explicit(&u->broker.api_published, 1, memory_order_relaxed);
+    return 0;
+}
+
+int uproar_publish(struct uproar *u, const char *topic, const void *body, size_t len,
+                   enum uproar_kind kind)
+{
+    const struct bytes payload = {len > 0 ? body : (const uint8_t *)"", len};
+    atomic_fetch_add(&u->publishing, 1);
+    const int err =
+        broker_is_draining(&u->broker) ? -ESHUTDOWN : publish(u, bytes_from(topic), payload, kind);
+    atomic_fetch_sub(&u->publishing, 1);
+    return err;
+}
+
+/* --- small things ----------------------------------------------------------------------------- */
+
+int uproar_cursor_parse(struct uproar_str text, struct uproar_cursor *out)
+{
+    struct cursor c;
+    const struct bytes b = {(const uint8_t *)text.at, text.at ? text.len : 0};
+    if (!cursor_parse(b, &c))
+        return -EINVAL;
+    *out = (struct uproar_cursor){c.epoch, c.seq};
+    return 0;
+}
+
+int uproar_cursor_format(struct uproar_cursor c, char *out)
+{
+    static_assert((int)UPROAR_CURSOR_TEXT_MAX == (int)CURSOR_TEXT_MAX, "one cursor everywhere");
+    return (int)cursor_format((struct cursor){c.epoch, c.seq}, out);
+}
+
+int uproar_metrics(const struct uproar *u, char *out, size_t out_len)
+{
+    struct text text = {0};
+    metrics_add(&text, &u->broker);
+    const int len = text.failed ? -ENOMEM : (int)text.len;
+    if (out_len > 0 && len >= 0) {
+        const size_t copied = text.len < out_len ? text.len : out_len - 1;
+        memcpy(out, text.at, copied);
+        out[copied] = '\0';
+    }
+    text_fini(&text);
+    return len;
+}

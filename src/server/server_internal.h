@@ -1,0 +1,65 @@
+/* What the files of server/ share: a server, its workers, and how their threads start and end
+ * together. */
+#pragma once
+
+#include "conn/broker.h"
+#include "conn/reactor.h"
+#include "uproar.h"
+
+#include <pthread.h>
+
+enum worker_state { WORKER_STARTING, WORKER_READY, WORKER_FAILED };
+
+struct worker {
+    struct uproar *server;
+    unsigned index;
+    pthread_t thread;
+    bool thread_started;
+    enum worker_state state; /* under gate.lock */
+    int err;                 /* of WORKER_FAILED */
+    int listen_fds[IO_LISTENERS_MAX];
+};
+
+/* Threads start together or not at all, and let go of their rings only when none of them turns any
+ * more: until then any of them may be woken. */
+struct gate {
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    enum { GATE_HOLD, GATE_RUN, GATE_QUIT } order;
+    unsigned left_count; /* workers that stopped turning */
+};
+
+struct uproar {
+    struct broker broker;
+    struct gate gate;
+    struct worker *workers;
+    struct reactor *reactors;
+    unsigned worker_count;
+    struct io_options io;
+    struct io_probe probes[2]; /* what was tried to find io.backend */
+    unsigned probe_count;
+    struct uproar_callbacks on;
+    void *user;
+    unsigned listener_count;
+    uint16_t ports[IO_LISTENERS_MAX];
+    /* Calls of uproar_publish() under way: uproar_free() waits for them. */
+    _Alignas(64) _Atomic uint32_t publishing;
+    char *strings; /* copies of tokens and origins */
+    const char **origins;
+};
+
+/* Options checked, defaults filled in, strings copied. -EINVAL with *why, -ENOMEM. */
+int settings_init(struct uproar *u, const struct uproar_options *o, char *why, size_t why_len)
+    MUST_CHECK;
+void settings_fini(struct uproar *u);
+/* Which backends were tried, and what each operation said. */
+void settings_log_probes(const struct uproar *u);
+
+/* Starts all workers and waits until they listen. On failure none is left. */
+int workers_start(struct uproar *u) MUST_CHECK;
+/* Wakes every reactor that still turns. Any thread. */
+void workers_wake(struct uproar *u);
+/* BLOCKS until every thread is gone. */
+void workers_join(struct uproar *u);
+/* Is the calling thread one of them? */
+bool workers_include_caller(const struct uproar *u);

@@ -1,0 +1,175 @@
+/* From options to settings: defaults, limits, copies. */
+#define _GNU_SOURCE
+#include "server/server_internal.h"
+
+#include "base/alloc.h"
+#include "io/process.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+enum {
+    THREADS_MAX = LOG_REACTORS_MAX,
+    /* Descriptors that are not connections: listeners, rings, wake-ups, standard streams, and the
+     * peers that are just being refused. */
+    FDS_RESERVED = 128,
+    MESSAGE_BYTES_MAX = 1 << 30,
+    INTERVAL_MS_MAX = 24 * 3600 * 1000,
+};
+
+void uproar_options_init(struct uproar_options *o, size_t size)
+{
+    memset(o, 0, size);
+    o->size = size;
+}
+
+#define DEFAULT(value, otherwise) ((value) ? (value) : (otherwise))
+
+static int refuse(char *why, size_t why_len, const char *line)
+{
+    snprintf(why, why_len, "%s", line);
+    return -EINVAL;
+}
+
+/* --- strings ---------------------------------------------------------------------------------- */
+
+static size_t copy_size(const char *s)
+{
+    return s ? strlen(s) + 1 : 0;
+}
+
+static struct bytes copy_in(char **at, const char *s)
+{
+    if (!s)
+        return (struct bytes){0};
+    const size_t size = strlen(s) + 1;
+    memcpy(*at, s, size);
+    const struct bytes copy = {(const uint8_t *)*at, size - 1};
+    *at += size;
+    return copy;
+}
+
+static int copy_strings(struct uproar *u, const struct uproar_options *o)
+{
+    size_t count = 0, size = copy_size(o->publish_token) + copy_size(o->subscribe_token) + 1;
+    while (o->allow_origins && o->allow_origins[count])
+        size += copy_size(o->allow_origins[count++]);
+    u->strings = alloc_bytes(size);
+    u->origins = alloc_zeroed((count + 1) * sizeof(char *));
+    if (!u->strings || !u->origins)
+        return -ENOMEM;
+    char *at = u->strings;
+    u->broker.settings.publish_token = copy_in(&at, o->publish_token);
+    u->broker.settings.subscribe_token = copy_in(&at, o->subscribe_token);
+    for (size_t i = 0; i < count; i++)
+        u->origins[i] = (const char *)copy_in(&at, o->allow_origins[i]).at;
+    u->broker.settings.origins.allowed = u->origins;
+    return 0;
+}
+
+void settings_fini(struct uproar *u)
+{
+    alloc_free(u->strings);
+    alloc_free(u->origins);
+}
+
+/* --- numbers ---------------------------------------------------------------------------------- */
+
+/* Tries a backend; the result stays in u->probes, to be logged once the server stands. */
+static bool try_io(struct uproar *u, enum io_backend backend)
+{
+    struct io_probe *probe = &u->probes[u->probe_count++];
+    io_probe(backend, probe);
+    u->io.backend = backend;
+    return probe->usable;
+}
+
+static int choose_io(struct uproar *u, const struct uproar_options *o, char *why, size_t why_len)
+{
+    if (o->io != UPROAR_IO_EPOLL && try_io(u, IO_URING))
+        return 0;
+    if (o->io != UPROAR_IO_URING && try_io(u, IO_EPOLL))
+        return 0;
+    snprintf(why, why_len, "--io %s does not work here: %s", io_backend_name(u->io.backend),
+             u->probes[u->probe_count - 1].why);
+    return -ENOTSUP;
+}
+
+void settings_log_probes(const struct uproar *u)
+{
+    for (unsigned i = 0; i < u->probe_count; i++) {
+        const struct io_probe *probe = &u->probes[i];
+        logline(&u->broker.sink, LOGLINE_INFO,
+                "%s, as tried here:", probe->usable ? u->broker.io_name : probe->why);
+        for (const char *at = probe->table; *at;) {
+            const char *end = strchrnul(at, '\n');
+            logline(&u->broker.sink, LOGLINE_INFO, "  %.*s", (int)(end - at), at);
+            at = *end ? end + 1 : end;
+        }
+    }
+}
+
+static int choose_capacity(struct uproar *u, const struct uproar_options *o, char *why,
+                           size_t why_len)
+{
+    const uint64_t fds = process_fd_limit();
+    const uint64_t most = fds > 2 * FDS_RESERVED ? fds - FDS_RESERVED : fds / 2;
+    const uint64_t wanted = DEFAULT(o->connection_count_max, most);
+    if (wanted > most) {
+        snprintf(why, why_len,
+                 "%llu connections (--max-connections) are more than RLIMIT_NOFILE (%llu) "
+                 "allows: at most %llu",
+                 (unsigned long long)wanted, (unsigned long long)fds, (unsigned long long)most);
+        return -EINVAL;
+    }
+    u->broker.settings.conn_count_max = (uint32_t)wanted;
+    /* With epoll a slot is a descriptor, and any number below the limit may come. */
+    u->io.slot_count = u->io.backend == IO_EPOLL ? (uint32_t)fds : (uint32_t)wanted + FDS_RESERVED;
+    u->io.log = &u->broker.sink;
+    return 0;
+}
+
+static int check_limits(const struct uproar_options *o, char *why, size_t why_len)
+{
+    if (o->size < sizeof(size_t) || o->size > sizeof(*o))
+        return refuse(why, why_len, "options.size is not that of this library or an older one");
+    if (o->listen_count > IO_LISTENERS_MAX)
+        return refuse(why, why_len, "at most 16 listen addresses");
+    if (o->thread_count > THREADS_MAX)
+        return refuse(why, why_len, "at most 256 threads");
+    if (o->message_bytes_max > MESSAGE_BYTES_MAX)
+        return refuse(why, why_len, "a message is at most 1 GiB");
+    if (o->heartbeat_ms > INTERVAL_MS_MAX || o->ping_ms > INTERVAL_MS_MAX ||
+        o->drain_ms > INTERVAL_MS_MAX || o->history_ms > INTERVAL_MS_MAX)
+        return refuse(why, why_len, "intervals are at most a day");
+    return 0;
+}
+
+int settings_init(struct uproar *u, const struct uproar_options *given, char *why, size_t why_len)
+{
+    struct uproar_options o = {0};
+    if (check_limits(given, why, why_len) != 0)
+        return -EINVAL;
+    memcpy(&o, given, given->size); /* an older program's is shorter: the rest are defaults */
+    u->on = o.on;
+    u->user = o.user;
+    u->broker.sink = (struct logline_sink){.write = o.on.on_log, .user = o.user};
+    struct broker_settings *s = &u->broker.settings;
+    s->message_bytes_max = DEFAULT(o.message_bytes_max, 1u << 20);
+    s->body_bytes_max = DEFAULT(o.body_memory, 256ull << 20);
+    s->history_count = DEFAULT(o.history_count, 65536);
+    s->history_ms = DEFAULT(o.history_ms, 300000);
+    s->history_bytes = DEFAULT(o.history_bytes, 64ull << 20);
+    s->heartbeat_ms = DEFAULT(o.heartbeat_ms, 15000);
+    s->ping_ms = DEFAULT(o.ping_ms, 25000);
+    s->drain_ms = DEFAULT(o.drain_ms, 10000);
+    u->worker_count = DEFAULT(o.thread_count, process_cpu_count());
+    if (u->worker_count > THREADS_MAX)
+        u->worker_count = THREADS_MAX;
+    const int err = choose_io(u, &o, why, why_len);
+    if (err != 0)
+        return err;
+    if (choose_capacity(u, &o, why, why_len) != 0)
+        return -EINVAL;
+    return copy_strings(u, &o);
+}
