@@ -211,6 +211,10 @@ ON_REACTOR void conn_read_on(struct reactor *r, struct conn *c)
 {
     if (!conn_wants_input(c) || conn_has(c, CONN_POLLING_IN | CONN_READ_QUEUED))
         return;
+    if (conn_has(c, CONN_UNREAD)) {
+        reactor_queue_read(r, c);
+        return;
+    }
     conn_set(c, CONN_POLLING_IN);
     io_poll_arm(r->io, reactor_slot(r, c), IO_IN);
 }

@@ -34,6 +34,7 @@ enum conn_flag {
     CONN_PINGED = 1 << 8,       /* a ping since the peer was last heard */
     CONN_CLOSE_SENT = 1 << 9,   /* WebSocket: our close frame is on its way */
     CONN_READ_QUEUED = 1 << 10, /* stands in the reactor's list of those to read from */
+    CONN_UNREAD = 1 << 11,      /* the last receive filled its buffer: there may be more */
 };
 
 struct conn {

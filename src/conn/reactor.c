@@ -10,6 +10,7 @@
 #include <errno.h>
 
 enum {
+    READ_ROUNDS_MAX = 4, /* receives from one connection a turn */
     CONSUME_MAX = 16384, /* entries of the log a turn */
     AGE_INTERVAL_MS = 1000,
     DRAIN_STEP_MS = 20,
@@ -210,14 +211,15 @@ static ON_REACTOR void on_received(struct reactor *r, const struct io_result *re
     struct conn *c = reactor_conn(r, result->slot);
     if (result->result > 0) {
         const size_t len = (size_t)result->result;
+        conn_clear(c, CONN_UNREAD);
+        if (len == SCRATCH_BYTES)
+            conn_set(c, CONN_UNREAD);
         conn_receive(r, c, (struct span){r->scratch[result->tag], len});
-        if (len == SCRATCH_BYTES && conn_wants_input(c))
-            reactor_queue_read(r, c); /* there may be more */
-        else
-            conn_read_on(r, c);
+        conn_read_on(r, c);
     } else if (result->result == 0) {
         conn_peer_ended(r, c);
     } else if (result->result == -EAGAIN) {
+        conn_clear(c, CONN_UNREAD);
         conn_read_on(r, c);
     } else {
         conn_drop(r, c, false);
@@ -265,6 +267,18 @@ static ON_REACTOR void consume(struct reactor *r)
         consume_one(r);
         if (needed == UINT64_MAX && fanout_has_work(&r->fanout))
             needed = seq;
+    }
+}
+
+/* Everything that has arrived is taken in before anything is sent: sends then carry more at once.
+ * Bounded, so that one peer that never stops sending cannot keep the others waiting. */
+static ON_REACTOR void take_in(struct reactor *r)
+{
+    for (int round = 0; round < READ_ROUNDS_MAX; round++) {
+        receive(r);
+        consume(r);
+        if (r->reads.count == 0)
+            return;
     }
 }
 
@@ -349,8 +363,7 @@ ENTERS_REACTOR bool reactor_turn(struct reactor *r)
     update_now(r);
     for (unsigned i = 0; i < count; i++)
         on_event(r, &events[i]);
-    receive(r);
-    consume(r);
+    take_in(r);
     fanout_run(&r->fanout, &r->topics);
     flush(r);
     keep_time(r);

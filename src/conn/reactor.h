@@ -11,7 +11,7 @@
 #include "topic/fanout.h"
 
 enum {
-    SCRATCH_BYTES = 16384, /* one receive */
+    SCRATCH_BYTES = 32768, /* one receive */
     SCRATCH_COUNT = 64,    /* receives in one batch */
 };
 

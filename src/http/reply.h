@@ -5,7 +5,7 @@
 
 const char *http_reason(unsigned status);
 
-/* Lower half of 1970 is fine: `Date: Sun, 06 Nov 1994 08:49:37 GMT` (RFC 9110, 5.6.7). */
+/* The whole line: `Date: Sun, 06 Nov 1994 08:49:37 GMT` and CRLF (RFC 9110, 5.6.7). */
 void http_add_date(struct text *out, int64_t unix_ms);
 
 struct http_reply {
