@@ -1,0 +1,225 @@
+/* The log's doors: append from any thread, consume and help from the reactors. The order itself is
+ * made in sequencer.c. */
+#include "log/log.h"
+
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "log/log_internal.h"
+
+#include <errno.h>
+
+/* --- life ------------------------------------------------------------------------------------- */
+
+static uint64_t new_epoch(void)
+{
+    uint64_t epoch;
+    clock_random_bytes(&epoch, sizeof(epoch));
+    return epoch ? epoch : 1; /* 0 means "no cursor" elsewhere */
+}
+
+static int retention_init(struct retention *kept, const struct log_options *o)
+{
+    kept->count_max = o->history_count ? o->history_count : 1;
+    kept->bytes_max = o->history_bytes;
+    kept->payload_lens = alloc_reserve((size_t)kept->count_max * sizeof(*kept->payload_lens));
+    return kept->payload_lens ? 0 : -ENOMEM;
+}
+
+static void retention_fini(struct retention *kept)
+{
+    alloc_release(kept->payload_lens, (size_t)kept->count_max * sizeof(*kept->payload_lens));
+}
+
+static int rings_init(struct log *l, const struct log_options *o)
+{
+    const size_t capacity = o->ring_capacity ? o->ring_capacity : LOG_REACTOR_RING_MAX;
+    for (; l->reactor_count < o->reactor_count; l->reactor_count++) {
+        const int err = mpsc_ring_init(&l->reactors[l->reactor_count].ring, capacity);
+        if (err)
+            return err;
+    }
+    return 0;
+}
+
+/* Zero-filled and aligned to a page, which the cache lines of struct log need. */
+static struct log *log_reserve(const struct log_options *o)
+{
+    const size_t size = sizeof(struct log) + o->reactor_count * sizeof(struct log_reactor);
+    struct log *l = alloc_reserve(size);
+    if (!l)
+        return NULL;
+    l->size = size;
+    l->epoch = new_epoch();
+    l->wake = o->wake;
+    l->wake_user = o->wake_user;
+    return l;
+}
+
+int log_new(struct log **out, const struct log_options *o)
+{
+    ASSERT(o->reactor_count > 0);
+    ASSERT(o->reactor_count <= LOG_REACTORS_MAX);
+    ASSERT(o->wake);
+    *out = NULL;
+    struct log *l = log_reserve(o);
+    if (!l)
+        return -ENOMEM;
+    int err = inbox_init(&l->inbox, o->inbox_capacity ? o->inbox_capacity : LOG_INBOX_MAX);
+    if (err)
+        goto fail_log;
+    err = retention_init(&l->kept, o);
+    if (err)
+        goto fail_inbox;
+    err = rings_init(l, o);
+    if (err)
+        goto fail_rings;
+    *out = l;
+    return 0;
+
+fail_rings:
+    for (unsigned i = 0; i < l->reactor_count; i++)
+        mpsc_ring_fini(&l->reactors[i].ring);
+    retention_fini(&l->kept);
+fail_inbox:
+    inbox_fini(&l->inbox);
+fail_log:
+    alloc_release(l, l->size);
+    return err;
+}
+
+/* Gives up ref_count references of the first message and all_refs of those behind it. */
+static void chain_unref(struct message *chain, unsigned ref_count, unsigned all_refs)
+{
+    while (chain) {
+        struct message *next = chain->next_in_entry;
+        for (unsigned i = 0; i < ref_count; i++) {
+            struct message *m = chain;
+            message_unref(&m);
+        }
+        ref_count = all_refs;
+        chain = next;
+    }
+}
+
+static void drop_entries(struct log *l)
+{
+    /* What the rings that have not got it would hold. */
+    chain_unref(l->pending, l->reactor_count - l->next_reactor, l->reactor_count);
+    for (struct message *chain; (chain = inbox_pop(&l->inbox));)
+        chain_unref(chain, 1, 1);
+    for (unsigned i = 0; i < l->reactor_count; i++)
+        for (struct message *m; (m = mpsc_ring_pop(&l->reactors[i].ring));)
+            message_unref(&m);
+}
+
+void log_free(struct log **l_ptr)
+{
+    struct log *l = *l_ptr;
+    *l_ptr = NULL;
+    if (!l)
+        return;
+    drop_entries(l);
+    for (unsigned i = 0; i < l->reactor_count; i++)
+        mpsc_ring_fini(&l->reactors[i].ring);
+    retention_fini(&l->kept);
+    inbox_fini(&l->inbox);
+    alloc_release(l, l->size);
+}
+
+/* --- any thread ------------------------------------------------------------------------------- */
+
+static void stamp_appended(struct message *chain)
+{
+    const uint64_t now_ns = clock_monotonic_ns();
+    for (struct message *m = chain; m; m = m->next_in_entry)
+        if (m->appended_ns == 0) /* tried again after -EAGAIN: the wait counts */
+            m->appended_ns = now_ns;
+}
+
+int log_append(struct log *l, struct message **chain)
+{
+    ASSERT(*chain);
+    stamp_appended(*chain);
+    if (!inbox_push(&l->inbox, *chain))
+        return -EAGAIN;
+    *chain = NULL;
+    sequencer_run(l);
+    return 0;
+}
+
+uint64_t log_epoch(const struct log *l)
+{
+    return l->epoch;
+}
+
+uint64_t log_head(const struct log *l)
+{
+    return atomic_load_explicit(&l->head, memory_order_acquire); /* pairs with stamp() */
+}
+
+size_t log_inbox_len(const struct log *l)
+{
+    return inbox_len(&l->inbox);
+}
+
+size_t log_reactor_ring_len(const struct log *l, unsigned reactor)
+{
+    ASSERT(reactor < l->reactor_count);
+    return mpsc_ring_len(&l->reactors[reactor].ring);
+}
+
+/* --- reactors --------------------------------------------------------------------------------- */
+
+struct message *log_consume(struct log *l, unsigned reactor)
+{
+    ASSERT(reactor < l->reactor_count);
+    return mpsc_ring_pop(&l->reactors[reactor].ring);
+}
+
+const struct message *log_peek(struct log *l, unsigned reactor)
+{
+    ASSERT(reactor < l->reactor_count);
+    return mpsc_ring_peek(&l->reactors[reactor].ring);
+}
+
+/* Is the order waiting for this reactor to run it? When another reactor's ring is full only that
+ * one can help; when somebody holds the role, that one goes on or wakes us. seq_cst: see
+ * wake_sleepers() and offer(). */
+static bool order_needs(const struct log *l, unsigned reactor)
+{
+    const unsigned blocked = atomic_load_explicit(&l->blocked, memory_order_seq_cst);
+    if (blocked != 0)
+        return blocked == reactor + 1;
+    return atomic_load_explicit(&l->role, memory_order_seq_cst) == LOG_IDLE &&
+           inbox_has_entry(&l->inbox);
+}
+
+void log_help(struct log *l, unsigned reactor)
+{
+    ASSERT(reactor < l->reactor_count);
+    if (!order_needs(l, reactor))
+        return;
+    /* Taken down before we run: should our ring be full still, offer() puts it up again. */
+    if (atomic_load_explicit(&l->blocked, memory_order_relaxed) == reactor + 1)
+        atomic_exchange_explicit(&l->blocked, 0, memory_order_seq_cst);
+    sequencer_run(l);
+}
+
+bool log_has_work(struct log *l, unsigned reactor)
+{
+    ASSERT(reactor < l->reactor_count);
+    return mpsc_ring_has_item(&l->reactors[reactor].ring) || order_needs(l, reactor);
+}
+
+void log_sleep_begin(struct log *l, unsigned reactor)
+{
+    ASSERT(reactor < l->reactor_count);
+    atomic_store_explicit(&l->reactors[reactor].sleeping, true, memory_order_seq_cst);
+}
+
+void log_sleep_end(struct log *l, unsigned reactor)
+{
+    ASSERT(reactor < l->reactor_count);
+    /* Relaxed: seen late it costs one needless wake-up. */
+    atomic_store_explicit(&l->reactors[reactor].sleeping, false, memory_order_relaxed);
+}

@@ -1,0 +1,93 @@
+/* A published message and its wire images: immutable, counted, shared by every reactor. It does not
+ * know who receives it. */
+#pragma once
+
+#include "base/assert.h"
+#include "base/attr.h"
+#include "base/bytes.h"
+
+#include <stdatomic.h>
+
+/* The longest header of an unmasked WebSocket frame is 10 bytes; 14 leaves room for a mask, so that
+ * a client (the load generator) can use the same buffer. RFC 6455, 5.2. */
+enum { MESSAGE_HEAD_ROOM = 14 };
+
+enum message_kind { MESSAGE_TEXT = 1, MESSAGE_BINARY };
+
+/* Wire images other than the WebSocket frame, which is contiguous with the payload. */
+enum image_kind { IMAGE_SSE, IMAGE_KINDS };
+
+/* Built once, by whichever reactor needs it first. The inner slice is the same event without its
+ * chunk framing, for close-delimited streams. */
+struct image {
+    uint32_t len;
+    uint32_t inner_at, inner_len;
+    uint8_t bytes[];
+};
+
+/* Who published: its own reactor answers it when it consumes the entry. reactor == ORIGIN_NONE:
+ * nobody waits. */
+enum { ORIGIN_NONE = 0xffff };
+struct message_origin {
+    uint16_t reactor;
+    uint16_t tag; /* which request of that connection */
+    uint32_t conn;
+    uint32_t generation;
+};
+
+struct message_options {
+    struct bytes topic;        /* 1..255 bytes, checked by the caller, as are the limits below */
+    struct bytes event;        /* <= 65,535; may be absent, empty counts as that */
+    struct bytes content_type; /* the same */
+    struct bytes payload;      /* copied; <= UINT32_MAX */
+    enum message_kind kind;
+    struct message_origin origin;
+};
+
+struct message {
+    _Atomic uint32_t refs;
+    uint32_t payload_len;
+    /* Stamped by the sequencer before any reactor can see the message; immutable afterwards. */
+    uint64_t seq;
+    uint64_t oldest;      /* the oldest seq that count and byte limits retain once this one is in */
+    int64_t time_ms;      /* Unix time */
+    uint64_t appended_ns; /* monotonic, of the first log_append(): for publish-to-send times */
+    struct message *next_in_entry; /* the next message of the same all-or-nothing append, or NULL */
+    _Atomic(struct image *) images[IMAGE_KINDS];
+    struct message_origin origin; /* of the entry; meaningful on its last message */
+    uint16_t event_len;
+    uint16_t content_type_len;
+    enum message_kind kind : 8;
+    uint8_t topic_len;
+    uint8_t frame_head_len; /* of the WebSocket frame that ends in the payload */
+    uint8_t bytes[];        /* topic, event, content type, head room, payload */
+};
+static_assert(sizeof(struct message) == 80,
+              "five malloc units: 65,536 messages of history cost 5 MiB before what they carry");
+
+/* One reference, to the caller. NULL: no memory. */
+struct message *message_new(const struct message_options *o) MUST_CHECK;
+/* Takes n references at once: one atomic per reactor, not one per subscriber. */
+ANY_THREAD void message_ref(struct message *m, uint32_t n);
+/* Gives up the caller's reference and clears its pointer. */
+ANY_THREAD void message_unref(struct message **m_ptr);
+
+struct bytes message_topic(const struct message *m);
+struct bytes message_event(const struct message *m);        /* absent: at == NULL */
+struct bytes message_content_type(const struct message *m); /* absent: at == NULL */
+struct bytes message_payload(const struct message *m);
+/* The whole unmasked WebSocket frame (FIN, text or binary), RFC 6455, 5.2. */
+struct bytes message_ws_frame(const struct message *m);
+
+/* What an entry costs the history: payload and a flat price for the rest. */
+enum { MESSAGE_OVERHEAD = 256 };
+static inline uint64_t message_cost(const struct message *m)
+{
+    return (uint64_t)m->payload_len + MESSAGE_OVERHEAD;
+}
+
+/* Returns the image, building it if nobody has: `build` returns a new image (alloc_bytes) or NULL
+ * for no memory. Two reactors may build at once; the loser frees its own. NULL: no memory. */
+typedef struct image *image_build_fn(const struct message *m, void *user);
+ANY_THREAD const struct image *message_image(struct message *m, enum image_kind kind,
+                                             image_build_fn *build, void *user);

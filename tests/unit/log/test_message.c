@@ -1,0 +1,239 @@
+/* Messages: what goes in comes out, the frame is right, references and images are counted. */
+#include "log/message.h"
+
+#include "base/alloc.h"
+#include "support/guarded.h"
+
+#include <criterion/criterion.h>
+#include <criterion/new/assert.h>
+
+static const struct message_options small = {
+    .topic = {(const uint8_t *)"news", 4},
+    .event = {(const uint8_t *)"alert", 5},
+    .content_type = {(const uint8_t *)"text/plain", 10},
+    .payload = {(const uint8_t *)"hello", 5},
+    .kind = MESSAGE_TEXT,
+    .origin = {.reactor = 3, .tag = 9, .conn = 77, .generation = 5},
+};
+
+static struct message *new_message(const struct message_options *o)
+{
+    struct message *m = message_new(o);
+    cr_assert(ne(ptr, m, NULL));
+    return m;
+}
+
+static struct message *new_sized(size_t payload_len, enum message_kind kind)
+{
+    uint8_t *payload = alloc_zeroed(payload_len + 1);
+    struct message_options o = small;
+    for (size_t i = 0; i < payload_len; i++)
+        payload[i] = (uint8_t)(i * 7);
+    o.payload = (struct bytes){payload, payload_len};
+    o.kind = kind;
+    struct message *m = new_message(&o);
+    cr_assert(bytes_equal(message_payload(m), o.payload));
+    alloc_free(payload);
+    return m;
+}
+
+Test(message, carries_what_it_was_made_of)
+{
+    struct message *m = new_message(&small);
+    cr_assert(bytes_equal(message_topic(m), small.topic));
+    cr_assert(bytes_equal(message_event(m), small.event));
+    cr_assert(bytes_equal(message_content_type(m), small.content_type));
+    cr_assert(bytes_equal(message_payload(m), small.payload));
+    cr_assert(eq(int, m->kind, MESSAGE_TEXT));
+    cr_assert(eq(u16, m->origin.reactor, 3));
+    cr_assert(eq(u16, m->origin.tag, 9));
+    cr_assert(eq(u32, m->origin.conn, 77));
+    cr_assert(eq(u32, m->origin.generation, 5));
+    cr_assert(eq(u64, message_cost(m), 5 + MESSAGE_OVERHEAD));
+    cr_assert(eq(u64, m->seq, 0));
+    cr_assert(eq(ptr, m->next_in_entry, NULL));
+    message_unref(&m);
+    cr_assert(eq(ptr, m, NULL));
+}
+
+Test(message, copies_and_keeps_nothing_of_the_caller, .fini = guarded_release)
+{
+    const struct message_options o = {
+        .topic = span_bytes(guarded_copy(small.topic)),
+        .event = span_bytes(guarded_copy(small.event)),
+        .content_type = span_bytes(guarded_copy(small.content_type)),
+        .payload = span_bytes(guarded_copy(small.payload)),
+        .kind = MESSAGE_BINARY,
+    };
+    struct message *m = new_message(&o);
+    guarded_release();
+    cr_assert(bytes_equal(message_topic(m), small.topic));
+    cr_assert(bytes_equal(message_payload(m), small.payload));
+    message_unref(&m);
+}
+
+Test(message, says_which_fields_are_absent_and_that_an_empty_payload_is_not)
+{
+    struct message_options o = {.topic = BYTES_LITERAL("t"), .kind = MESSAGE_TEXT};
+    struct message *m = new_message(&o);
+    cr_assert(eq(ptr, (void *)(uintptr_t)message_event(m).at, NULL));
+    cr_assert(eq(ptr, (void *)(uintptr_t)message_content_type(m).at, NULL));
+    cr_assert(ne(ptr, (void *)(uintptr_t)message_payload(m).at, NULL));
+    cr_assert(eq(sz, message_payload(m).len, 0));
+    cr_assert(bytes_equal(message_ws_frame(m), BYTES_LITERAL("\x81\0")));
+    message_unref(&m);
+}
+
+Test(message, holds_the_longest_topic)
+{
+    uint8_t topic[255];
+    memset(topic, 'a', sizeof(topic));
+    struct message_options o = small;
+    o.topic = (struct bytes){topic, sizeof(topic)};
+    struct message *m = new_message(&o);
+    cr_assert(bytes_equal(message_topic(m), o.topic));
+    cr_assert(bytes_equal(message_event(m), o.event));
+    message_unref(&m);
+}
+
+/* RFC 6455, 5.2: the shortest of the three length forms must be used. */
+Test(message, has_a_websocket_frame_head_of_the_shortest_form)
+{
+    static const struct {
+        size_t payload_len;
+        struct bytes text_head;
+    } cases[] = {
+        {1, BYTES_LITERAL("\x81\x01")},
+        {125, BYTES_LITERAL("\x81\x7d")},
+        {126, BYTES_LITERAL("\x81\x7e\x00\x7e")},
+        {65535, BYTES_LITERAL("\x81\x7e\xff\xff")},
+        {65536, BYTES_LITERAL("\x81\x7f\0\0\0\0\0\x01\0\0")},
+        {1u << 20, BYTES_LITERAL("\x81\x7f\0\0\0\0\0\x10\0\0")},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct message *m = new_sized(cases[i].payload_len, MESSAGE_TEXT);
+        const struct bytes frame = message_ws_frame(m);
+        const size_t head_len = cases[i].text_head.len;
+        cr_assert(bytes_equal((struct bytes){frame.at, head_len}, cases[i].text_head),
+                  "payload of %zu", cases[i].payload_len);
+        cr_assert(bytes_equal(bytes_skip(frame, head_len), message_payload(m)));
+        message_unref(&m);
+    }
+}
+
+Test(message, has_the_opcode_of_its_kind)
+{
+    struct message *m = new_sized(3, MESSAGE_BINARY);
+    cr_assert(eq(u8, message_ws_frame(m).at[0], 0x82));
+    message_unref(&m);
+}
+
+Test(message, leaves_room_for_the_longest_masked_head_before_the_payload)
+{
+    struct message *m = new_message(&small);
+    const struct bytes type = message_content_type(m);
+    cr_assert(eq(sz, (size_t)(message_payload(m).at - (type.at + type.len)), MESSAGE_HEAD_ROOM));
+    message_unref(&m);
+}
+
+static _Bool refuse(void *user, size_t size)
+{
+    (void)user;
+    (void)size;
+    return 0;
+}
+
+Test(message, is_null_without_memory)
+{
+    alloc_set_gate(refuse, NULL);
+    cr_assert(eq(ptr, message_new(&small), NULL));
+}
+
+Test(message, lives_until_the_last_reference_is_given_up)
+{
+    struct message *m = new_message(&small);
+    message_ref(m, 3);
+    for (uint32_t left = 4; left > 0; left--) {
+        struct message *mine = m;
+        cr_assert(eq(u32, atomic_load(&m->refs), left));
+        cr_assert(bytes_equal(message_payload(m), small.payload));
+        message_unref(&mine);
+        cr_assert(eq(ptr, mine, NULL));
+    }
+}
+
+/* --- images ----------------------------------------------------------------------------------- */
+
+static unsigned built;
+
+static struct image *new_image(uint8_t mark)
+{
+    struct image *i = alloc_bytes(sizeof(*i) + 1);
+    if (i) {
+        *i = (struct image){.len = 1};
+        i->bytes[0] = mark;
+    }
+    return i;
+}
+
+static struct image *build(const struct message *m, void *user)
+{
+    (void)m;
+    built++;
+    return new_image(*(uint8_t *)user);
+}
+
+Test(message, builds_an_image_once)
+{
+    uint8_t first = 1, second = 2;
+    struct message *m = new_message(&small);
+    const struct image *a = message_image(m, IMAGE_SSE, build, &first);
+    const struct image *b = message_image(m, IMAGE_SSE, build, &second);
+    cr_assert(eq(ptr, (void *)(uintptr_t)a, (void *)(uintptr_t)b));
+    cr_assert(eq(u8, b->bytes[0], 1));
+    cr_assert(eq(uint, built, 1));
+    message_unref(&m);
+}
+
+Test(message, builds_no_image_without_memory_but_may_later)
+{
+    uint8_t mark = 1;
+    struct message *m = new_message(&small);
+    alloc_set_gate(refuse, NULL);
+    cr_assert(eq(ptr, (void *)(uintptr_t)message_image(m, IMAGE_SSE, build, &mark), NULL));
+    alloc_set_gate(NULL, NULL);
+    cr_assert(ne(ptr, (void *)(uintptr_t)message_image(m, IMAGE_SSE, build, &mark), NULL));
+    message_unref(&m);
+}
+
+/* A build during which another reactor completes its own. */
+static struct image *build_too_late(const struct message *m, void *user)
+{
+    uint8_t winner = 9;
+    struct message *shared = (struct message *)(uintptr_t)m;
+    (void)message_image(shared, IMAGE_SSE, build, &winner);
+    return new_image(*(uint8_t *)user);
+}
+
+static struct image *fail_too_late(const struct message *m, void *user)
+{
+    uint8_t winner = 9;
+    (void)user;
+    (void)message_image((struct message *)(uintptr_t)m, IMAGE_SSE, build, &winner);
+    return NULL;
+}
+
+Test(message, gives_everybody_the_image_that_was_first)
+{
+    uint8_t loser = 1;
+    struct message *m = new_message(&small);
+    cr_assert(eq(u8, message_image(m, IMAGE_SSE, build_too_late, &loser)->bytes[0], 9));
+    message_unref(&m);
+}
+
+Test(message, gives_the_image_of_another_who_had_memory)
+{
+    struct message *m = new_message(&small);
+    cr_assert(eq(u8, message_image(m, IMAGE_SSE, fail_too_late, NULL)->bytes[0], 9));
+    message_unref(&m);
+}
