@@ -1,0 +1,61 @@
+/* The frames that a server sends: unmasked, final, in the shortest form (RFC 6455, 5.2).
+ * Payloads of messages are not copied here: only their heads are made. */
+#include "ws/ws.h"
+
+#include "base/assert.h"
+
+size_t ws_encode_head(uint8_t out[static 10], enum ws_opcode opcode, uint64_t payload_len)
+{
+    out[0] = (uint8_t)(0x80 | opcode);
+    if (payload_len <= 125) {
+        out[1] = (uint8_t)payload_len;
+        return 2;
+    }
+    if (payload_len <= UINT16_MAX) {
+        out[1] = 126;
+        store_be(out + 2, 2, payload_len);
+        return 4;
+    }
+    ASSERT(payload_len <= INT64_MAX); /* the top bit must be 0 */
+    out[1] = 127;
+    store_be(out + 2, 8, payload_len);
+    return 10;
+}
+
+/* The longest prefix of at most `max` bytes that does not end inside a character. */
+static size_t cut_at_character(struct bytes text, size_t max)
+{
+    if (text.len <= max)
+        return text.len;
+    size_t len = max;
+    while (len > 0 && (text.at[len] & 0xc0) == 0x80)
+        len--;
+    return len;
+}
+
+static size_t control_frame(uint8_t out[static 127], enum ws_opcode opcode, size_t payload_len)
+{
+    ASSERT(payload_len <= WS_CONTROL_MAX);
+    return ws_encode_head(out, opcode, payload_len) + payload_len;
+}
+
+size_t ws_encode_close(uint8_t out[static 127], unsigned code, struct bytes reason)
+{
+    if (code == WS_CLOSE_NO_STATUS)
+        return control_frame(out, WS_CLOSE, 0);
+    ASSERT(code >= 1000);
+    ASSERT(code <= 4999);
+    const size_t reason_len = cut_at_character(reason, WS_CLOSE_REASON_MAX);
+    store_be(out + 2, 2, code);
+    if (reason_len > 0)
+        memcpy(out + 4, reason.at, reason_len);
+    return control_frame(out, WS_CLOSE, 2 + reason_len);
+}
+
+size_t ws_encode_pong(uint8_t out[static 127], struct bytes payload)
+{
+    const size_t len = control_frame(out, WS_PONG, payload.len);
+    if (payload.len > 0)
+        memcpy(out + 2, payload.at, payload.len);
+    return len;
+}
