@@ -1,0 +1,154 @@
+/* The io_uring implementation's own structures, shared by its files. Not for others: see io.h. */
+#pragma once
+
+#include "io/compat.h"
+#include "io/io_internal.h"
+
+enum uring_kind {
+    URING_ACCEPT = 1, /* index: the accept operation */
+    URING_POLL_IN,    /* index: the slot, from here... */
+    URING_POLL_OUT,
+    URING_RESET,
+    URING_SHUTDOWN,
+    URING_CLOSE, /* ...to here */
+    URING_WAKE,
+    URING_CANCEL, /* never of interest */
+    URING_RECV,   /* index: the place in the batch, generation: of the batch */
+    URING_SEND,
+};
+
+enum {
+    URING_SQ_ENTRIES = 1024, /* a batch of IO_BATCH_MAX, and the polls and closes around it */
+    URING_CQ_ENTRIES = 8192, /* what is more waits in the kernel's overflow list: nothing is lost */
+    /* A listener that is the k-th gets up to 32/k accepts in flight, at least 2:
+     * 32 * (1 + 1/2 + ... + 1/16) = 109 of them together at most. */
+    URING_ACCEPTS_MAX = 128,
+    URING_ACCEPTS_SHARED = 32,
+    /* Per slot, completions that may be under way at once: two polls, reset, shutdown, close. */
+    URING_DONES_PER_SLOT = 5,
+    /* How long io_free() waits for the kernel's last completions. */
+    URING_FREE_MS = 2000,
+};
+
+enum uring_slot_flag {
+    URING_OPEN = 1,         /* from IO_ACCEPTED to IO_CLOSED */
+    URING_CLOSING = 2,      /* io_close() was called */
+    URING_SHUTTING = 4,     /* a shutdown is with the kernel */
+    URING_CLOSE_QUEUED = 8, /* the close itself is with the kernel */
+};
+
+struct uring_slot {
+    uint32_t generation;
+    uint8_t polls; /* enum io_poll: polls that the kernel holds */
+    uint8_t flags; /* enum uring_slot_flag */
+    uint16_t unused;
+};
+static_assert(sizeof(struct uring_slot) == 8, "user memory per connection: LIMITS.md");
+
+/* A completion that came by while results were looked for. */
+struct uring_done {
+    uint64_t key;
+    int32_t result;
+};
+
+struct uring_op {
+    uint32_t slot;
+    uint32_t tag;
+};
+
+enum uring_accept_state {
+    URING_ACCEPT_FREE,
+    URING_ACCEPT_IN_FLIGHT,
+    URING_ACCEPT_HELD, /* took a peer whose descriptor is no slot: see uring_accept.c */
+};
+
+struct uring_accept {
+    enum uring_accept_state state;
+    uint32_t listener;
+    int held_fd;
+    socklen_t peer_len;
+    union io_address peer;
+};
+
+struct uring {
+    struct io io;
+    struct io_uring ring;
+    uint32_t slot_count;
+    uint32_t slot_high; /* slots from here on were never used */
+    uint32_t open_count;
+    uint8_t file_flags; /* IOSQE_FIXED_FILE, or 0 where slots are ordinary descriptors */
+    bool freeing;       /* events are dropped, newcomers closed */
+    struct uring_slot *slots;
+    struct io_events events;
+
+    /* The batch being queued, and the results of the one before. */
+    uint32_t batch;
+    unsigned op_count;
+    unsigned msg_count;
+    unsigned recv_pending;
+    unsigned result_count;
+    struct uring_op ops[IO_BATCH_MAX];
+    struct io_result results[IO_BATCH_MAX];
+    struct msghdr msgs[IO_BATCH_MAX];
+
+    /* A ring of slot_count * URING_DONES_PER_SLOT + URING_ACCEPTS_MAX + 1 (wake-up) completions:
+     * one for each operation that can be with the kernel, so it cannot run over. */
+    struct uring_done *dones;
+    size_t done_capacity;
+    size_t done_head;
+    size_t done_count;
+
+    int wake_fd;
+    bool wake_armed;
+    uint64_t wake_value;
+
+    struct io_gate gate;
+    unsigned listener_count;
+    unsigned accepts_in_flight; /* those held count too: they have a file of ours */
+    unsigned accepts_held;
+    int listeners[IO_LISTENERS_MAX];
+    unsigned listener_accepts[IO_LISTENERS_MAX]; /* in flight, of each */
+    struct uring_accept accepts[URING_ACCEPTS_MAX];
+};
+
+static inline struct uring *uring_of(struct io *io)
+{
+    return (struct uring *)io; /* its first member */
+}
+
+/* --- uring.c ---------------------------------------------------------------------------------- */
+
+/* Never NULL: when the queue is full, the kernel takes what is in it first. */
+struct io_uring_sqe *uring_sqe(struct uring *u);
+/* Withdraws the operation with this key: it completes, with -ECANCELED or what it was about to. */
+void uring_cancel(struct uring *u, uint64_t key);
+/* A completion for the next wait. */
+void uring_remember(struct uring *u, uint64_t key, int32_t result);
+
+/* --- uring_slot.c ----------------------------------------------------------------------------- */
+
+/* Makes an accepted file a slot. */
+void uring_slot_open(struct uring *u, uint32_t slot);
+void uring_slot_check_usable(const struct uring *u, uint32_t slot);
+void uring_slot_poll(struct io *io, uint32_t slot, enum io_poll what);
+void uring_slot_shutdown(struct io *io, uint32_t slot);
+void uring_slot_close(struct io *io, uint32_t slot, enum io_close how);
+void uring_slot_done(struct uring *u, struct io_key key, int32_t result);
+
+/* --- uring_accept.c --------------------------------------------------------------------------- */
+
+int uring_listen(struct io *io, int fd);
+void uring_listen_stop(struct io *io);
+void uring_listen_pause(struct io *io, bool paused);
+/* Starts as many accepts as may run now. Before every wait. */
+void uring_accept_refill(struct uring *u);
+void uring_accept_done(struct uring *u, uint32_t index, int32_t result);
+/* A slot became free: what accepting lacked may be there now. */
+void uring_accept_slot_freed(struct uring *u);
+
+/* --- uring_probe.c ---------------------------------------------------------------------------- */
+
+/* A ring with the best set-up that the kernel takes, for this thread. -errno. */
+int uring_ring_init(struct io_uring *ring, unsigned sq_entries, unsigned cq_entries) MUST_CHECK;
+/* Does a registered file go away as soon as it is closed, whatever else is going on? */
+bool uring_lets_go_at_once(void);
