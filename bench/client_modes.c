@@ -1,0 +1,200 @@
+/* The modes without a publisher: idle (memory), echo (one message per connection in flight) and
+ * connect (open, upgrade, close). Fan-out has its own file. */
+#include "client_swarm.h"
+
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "base/histogram.h"
+#include "lib/head.h"
+#include "lib/net.h"
+#include "lib/procstat.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+
+static int conclude(const char *mode, int err, struct swarm *s)
+{
+    if (err != 0)
+        fprintf(stderr, "client: %s: %s\n", mode, strerror(-err));
+    swarm_fini(s);
+    return err == 0 ? 0 : 1;
+}
+
+int idle_run(const struct client_options *o, struct loop *l)
+{
+    struct swarm s = {0};
+    const uint64_t pss_before = procstat_pss_bytes(o->pid);
+    const uint64_t slab_before = procstat_slab_bytes();
+    int err = swarm_init(&s, o, l);
+    if (err == 0)
+        err = swarm_open(&s);
+    if (err == 0)
+        err = loop_rest(l, o->settle_ms);
+    if (err == 0 && !swarm_is_whole(&s))
+        err = -ECONNRESET;
+    const uint64_t pss_after = procstat_pss_bytes(o->pid);
+    const uint64_t slab_after = procstat_slab_bytes();
+    const double count = s.opened ? (double)s.opened : 1;
+    printf("{\"mode\":\"idle\",\"proto\":\"%s\",\"ok\":%s,\"conns\":%u,\"connect_failed\":%u"
+           ",\"closed\":%u,\"pings\":%" PRIu64,
+           o->sse ? "sse" : "ws", err == 0 ? "true" : "false", s.opened, s.failed, s.closed,
+           s.pings);
+    printf(",\"pss_before\":%" PRIu64 ",\"pss_after\":%" PRIu64 ",\"user_bytes_per_conn\":%.1f"
+           ",\"slab_bytes_per_conn\":%.1f}\n",
+           pss_before, pss_after, ((double)pss_after - (double)pss_before) / count,
+           ((double)slab_after - (double)slab_before) / count);
+    return conclude("idle", err, &s);
+}
+
+/* What echo and connect share: so many to warm up, so many to measure, then the end. */
+struct rounds {
+    const struct client_options *options;
+    uint64_t done, target; /* target: warm-up and measured */
+    uint64_t begun;
+    bool wrong;
+    struct histogram *latency;
+    struct measure measure;
+};
+
+static void round_done(struct rounds *r, uint64_t began_ns, uint64_t now_ns)
+{
+    if (r->done >= r->options->warmup && r->done < r->target)
+        histogram_record(r->latency, now_ns - began_ns);
+    r->done++;
+    /* Both ends of the measurement fall into full flow, so what is in flight cancels out. */
+    if (r->done == r->options->warmup)
+        measure_begin(&r->measure, r->options);
+    else if (r->done == r->target)
+        measure_end(&r->measure);
+}
+
+static int rounds_init(struct rounds *r, const struct client_options *o)
+{
+    *r = (struct rounds){.options = o, .target = o->warmup + o->messages};
+    r->latency = alloc_zeroed(sizeof(*r->latency));
+    return r->latency ? 0 : -ENOMEM;
+}
+
+static int rounds_serve(struct rounds *r, struct swarm *s)
+{
+    int err = 0;
+    while (err == 0 && r->done < r->target) {
+        err = loop_turn(s->loop, UINT64_MAX);
+        if (err == 0 && (r->wrong || !swarm_is_whole(s)))
+            err = -EPROTO;
+    }
+    if (err != 0)
+        r->measure = (struct measure){0}; /* begun, but never ended */
+    return err;
+}
+
+static void rounds_print(const struct rounds *r, const struct swarm *s, const char *mode, int err)
+{
+    const struct measure *m = &r->measure;
+    const double count = (double)r->options->messages;
+    printf("{\"mode\":\"%s\",\"ok\":%s,\"conns\":%u,\"bytes\":%" PRIu64 ",\"rounds\":%" PRIu64
+           ",\"connect_failed\":%u,\"closed\":%u",
+           mode, err == 0 ? "true" : "false", r->options->conns, r->options->payload_len,
+           r->options->messages, s->failed, s->closed);
+    printf(",\"cpu_us_per_round\":%.4f,\"softirqd_us_per_round\":%.4f,\"rounds_per_second\":%.0f",
+           (double)m->cpu_ns / 1e3 / count, (double)m->softirqd_ns / 1e3 / count,
+           count * 1e9 / (double)(m->wall_ns ? m->wall_ns : 1));
+    printf(",\"p50_us\":%.1f,\"p99_us\":%.1f}\n",
+           (double)histogram_quantile(r->latency, 0.50) / 1e3,
+           (double)histogram_quantile(r->latency, 0.99) / 1e3);
+}
+
+enum { ECHO_PAYLOAD_MAX = 4096, ECHO_DIGITS = 24 };
+static const uint8_t echo_mask[4] = {0x37, 0xfa, 0x21, 0x3d};
+
+/* A payload that no other round of no other connection has. */
+static struct bytes echo_payload(const struct peer *p, uint8_t out[static ECHO_PAYLOAD_MAX])
+{
+    char digits[ECHO_DIGITS + 1];
+    const size_t len = (size_t)p->swarm->options->payload_len;
+    snprintf(digits, sizeof(digits), "%08x%016" PRIx64, p->index, p->position);
+    memset(out, 'e', len);
+    memcpy(out, digits, ECHO_DIGITS);
+    return (struct bytes){out, len};
+}
+
+static bool echo_send(struct rounds *r, struct peer *p)
+{
+    uint8_t frame[FRAME_HEAD_MAX + ECHO_PAYLOAD_MAX];
+    uint8_t payload[ECHO_PAYLOAD_MAX];
+    const struct bytes b = echo_payload(p, payload);
+    const size_t head = frame_head_put(frame, FRAME_BINARY, b.len, echo_mask);
+    memcpy(frame + head, b.at, b.len);
+    frame_mask(frame + head, b.len, echo_mask);
+    p->began_ns = clock_monotonic_ns();
+    r->begun++;
+    return net_send(p->fd, (struct bytes){frame, head + b.len}) == (ssize_t)(head + b.len);
+}
+
+static bool echo_received(void *user, struct peer *p, struct bytes payload)
+{
+    struct rounds *r = user;
+    uint8_t expected[ECHO_PAYLOAD_MAX];
+    if (!bytes_equal(payload, echo_payload(p, expected))) {
+        r->wrong = true;
+        return false;
+    }
+    p->position++;
+    round_done(r, p->began_ns, p->swarm->now_ns);
+    return r->done >= r->target || echo_send(r, p);
+}
+
+int echo_run(const struct client_options *o, struct loop *l)
+{
+    struct rounds r;
+    struct swarm s = {.user = &r, .on_message = echo_received};
+    int err = rounds_init(&r, o);
+    if (err == 0)
+        err = swarm_init(&s, o, l);
+    if (err == 0)
+        err = swarm_open(&s);
+    if (err == 0)
+        err = loop_rest(l, o->settle_ms);
+    for (uint32_t i = 0; err == 0 && i < o->conns; i++)
+        err = echo_send(&r, &s.peers[i]) ? 0 : -EPIPE;
+    if (err == 0)
+        err = rounds_serve(&r, &s);
+    if (r.latency)
+        rounds_print(&r, &s, "echo", err);
+    alloc_free(r.latency);
+    return conclude("echo", err, &s);
+}
+
+/* One slot of the window: close what was opened, open the next. */
+static void connect_opened(void *user, struct peer *p)
+{
+    struct rounds *r = user;
+    struct swarm *s = p->swarm;
+    const uint64_t began_ns = p->began_ns;
+    swarm_peer_close(p);
+    round_done(r, began_ns, s->now_ns);
+    if (r->begun < r->target + r->options->conns) {
+        r->begun++;
+        swarm_dial(s, p);
+    }
+}
+
+int connect_run(const struct client_options *o, struct loop *l)
+{
+    struct rounds r;
+    struct swarm s = {.user = &r, .on_opened = connect_opened};
+    int err = rounds_init(&r, o);
+    if (err == 0)
+        err = swarm_init(&s, o, l);
+    for (uint32_t i = 0; err == 0 && i < o->conns; i++) {
+        r.begun++;
+        swarm_dial(&s, &s.peers[i]);
+    }
+    if (err == 0)
+        err = rounds_serve(&r, &s);
+    if (r.latency)
+        rounds_print(&r, &s, "connect", err);
+    alloc_free(r.latency);
+    return conclude("connect", err, &s);
+}
