@@ -45,7 +45,7 @@ static bool push_then_pause(struct mpsc_ring *r, void *item)
 {
     const bool pushed = mpsc_ring_push(r, item);
     if (!pushed)
-        pause_here(5);
+        pause_here(16);
     return pushed;
 }
 

@@ -20,7 +20,7 @@ import time
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILD = ROOT / 'build'
 WORKERS = os.cpu_count() or 2
-NODE_PACKAGES = ['ws@8', 'eventsource@2']
+INTEGRATION_S = 600  # its tests have limits of their own
 MUST_RUN = ['uring']  # a run that skipped these did not test what it is for
 
 # Each way to build: compiler, meson's arguments, ninja's targets.
@@ -35,7 +35,7 @@ WAYS = {
 }
 
 # What one program is asked to do, and what came of it.
-Job = collections.namedtuple('Job', 'name argv timeout_s folder env', defaults=[ROOT, {}])
+Job = collections.namedtuple('Job', 'name argv timeout_s folder', defaults=[ROOT])
 Outcome = collections.namedtuple('Outcome', 'passed failures skips output')
 Failure = collections.namedtuple('Failure', 'name reason')
 
@@ -110,7 +110,7 @@ def judge(job, status, output):
 
 
 def run_job(job):
-    status, output = run(job.argv, job.timeout_s, job.folder, job.env)
+    status, output = run(job.argv, job.timeout_s, job.folder)
     return judge(job, status, output)
 
 
@@ -267,38 +267,18 @@ def run_fuzz(title, builds, report, options):
     report.add(title, run_all(jobs), began)
 
 
-def node_modules(report):
-    """The folder with the browsers' own clients (npm: ws, eventsource), or None."""
-    folder = BUILD / 'node'
-    if not shutil.which('node') or not shutil.which('npm'):
-        report.skip('node', 'node and npm are not installed')
-        return None
-    if not (folder / 'installed').exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        status, output = run(['npm', 'install', '--prefix', str(folder), '--no-audit', '--no-fund',
-                              '--silent', *NODE_PACKAGES], 180)
-        if status != 0:
-            last = output.strip().splitlines()[-1] if output.strip() else how_it_ended(status)
-            report.skip('node', f'npm could not install {" ".join(NODE_PACKAGES)}: {last}')
-            return None
-        (folder / 'installed').touch()
-    return folder / 'node_modules'
-
-
 def integration(way):
     def runs(title, builds, report, options):
         script = ROOT / 'tests/integration/run.py'
         folder = builds.get(way)
         if not folder:
             return
-        modules = node_modules(report)
-        env = {'NODE_PATH': str(modules)} if modules else {}
         for backend in ['uring', 'epoll']:
             allow = [word for name in options.allow_skip for word in ['--allow-skip', name]]
             argv = [sys.executable, str(script), '--uproar', str(folder / 'uproar'),
                     '--io', backend, *allow]
             began = time.monotonic()
-            report.add(f'{title} {backend}', [run_job(Job(title, argv, 600, ROOT, env))], began)
+            report.add(f'{title} {backend}', [run_job(Job(title, argv, INTEGRATION_S))], began)
     return runs
 
 
