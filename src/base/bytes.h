@@ -27,7 +27,8 @@ static inline struct bytes bytes_from(const char *text)
 
 static inline bool bytes_equal(struct bytes a, struct bytes b)
 {
-    return a.len == b.len && (a.len == 0 || memcmp(a.at, b.at, a.len) == 0);
+    /* An absent run has no address to compare; its length is 0, which compilers cannot know. */
+    return a.len == b.len && (a.len == 0 || !a.at || !b.at || memcmp(a.at, b.at, a.len) == 0);
 }
 
 static inline uint8_t byte_lower(uint8_t c)

@@ -19,7 +19,7 @@ static void emit(const struct logline_sink *sink, enum logline_level level, uint
     const size_t len = n < 0 ? 0 : (size_t)n < sizeof(line) ? (size_t)n : sizeof(line) - 1;
     if (held > 0)
         snprintf(line + len, sizeof(line) - len, " (and %u more like it)", held);
-    sink->write(sink->user, level, line);
+    sink->write(sink->user, (int)level, line);
 }
 
 void logline(const struct logline_sink *sink, enum logline_level level, const char *format, ...)

@@ -46,7 +46,7 @@ static ON_REACTOR void page(struct reactor *r, struct conn *c, const struct http
     char headers[1024];
     snprintf(headers, sizeof(headers),
              "Content-Security-Policy: %s\r\nX-Content-Type-Options: nosniff\r\n"
-             "Referrer-Policy: no-referrer\r\nCache-Control: no-cache\r\n",
+             "Referrer-Policy: no-referrer\r\nCache-Control: no-cache\r\nVary: Accept\r\n",
              http_page_csp);
     const struct answer a = {.status = 200,
                              .content_type = "text/html; charset=utf-8",

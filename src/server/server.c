@@ -8,6 +8,7 @@
 #include "http/target.h"
 #include "io/listener.h"
 #include "log/cursor.h"
+#include "ws/handshake.h"
 
 #include <errno.h>
 #include <sched.h>
@@ -112,11 +113,20 @@ static void destroy(struct uproar *u)
     alloc_release(u, sizeof(*u));
 }
 
+/* OpenSSL's first digest loads and relocates for milliseconds: not in a reactor's turn. */
+static int warm_up(void)
+{
+    char accept[WS_ACCEPT_LEN];
+    return ws_accept(BYTES_LITERAL("AAAAAAAAAAAAAAAAAAAAAA=="), accept) ? 0 : -ENOMEM;
+}
+
 static int start(struct uproar *u, const struct uproar_options *o, char *why, size_t why_len)
 {
     int err = settings_init(u, o, why, why_len);
     if (err == 0)
         err = allocate(u);
+    if (err == 0)
+        err = warm_up();
     if (err == 0)
         err = open_listeners(u, o, why, why_len);
     if (err == 0)

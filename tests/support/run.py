@@ -21,6 +21,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILD = ROOT / 'build'
 WORKERS = os.cpu_count() or 2
 INTEGRATION_S = 600  # its tests have limits of their own
+REASON_LINES, FULL_REASONS = 40, 30
 MUST_RUN = ['uring']  # a run that skipped these did not test what it is for
 
 # Each way to build: compiler, meson's arguments, ninja's targets.
@@ -123,7 +124,7 @@ class Report:
 
     def __init__(self, allowed_skips):
         self.allowed_skips = allowed_skips
-        self.passed = self.failed = 0
+        self.passed = self.failed = self.printed = 0
         self.skips_seen = set()
 
     def add(self, title, outcomes, began):
@@ -137,11 +138,18 @@ class Report:
             for name, reason in outcome.skips:
                 self.skip(name, reason)
             for failure in outcome.failures:
-                print(f'FAIL {failure.name}: {failure.reason}')
+                self.print_failure(failure)
             if outcome.failures and outcome.output:
                 print(tail(outcome.output), flush=True)
         if passed + failed + sum(len(outcome.skips) for outcome in outcomes) == 0:
             self.fail(title, 'no test was run')
+
+    def print_failure(self, failure):
+        """The first ones at length: where much is broken, the rest would only hide them."""
+        self.printed += 1
+        lines = failure.reason.splitlines() or ['']
+        shown = lines[:REASON_LINES] if self.printed <= FULL_REASONS else lines[:1]
+        print(f'FAIL {failure.name}: ' + '\n'.join(shown))
 
     def skip(self, name, reason):
         if (name, reason) in self.skips_seen:

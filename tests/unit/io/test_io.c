@@ -195,14 +195,22 @@ ON_EACH(a_full_batch_of_receives_and_sends_goes_through_at_once)
     }
 }
 
-ON_EACH(sends_queued_without_a_submit_go_out_with_the_wait)
+ON_EACH(a_batch_queued_without_a_submit_runs_with_the_wait)
 {
     uint32_t slot;
-    char back[8] = "";
+    char in[8], back[8] = "";
+    unsigned count;
     const int peer = rig_pair(r, &slot);
-    io_send(r->io, slot, 1, BYTES_LITERAL("late"));
+    cr_assert(eq(int, rig_recv(r, slot, in, sizeof(in)).result, -EAGAIN));
+    send(peer, "abc", 3, 0);
+    io_recv(r->io, slot, 1, (struct span){(uint8_t *)in, sizeof(in)});
+    io_send(r->io, slot, 2, BYTES_LITERAL("late"));
     rig_turn(r, 0);
     cr_assert(eq(int, (int)recv(peer, back, sizeof(back), MSG_DONTWAIT), 4));
+    const struct io_result *results = io_results(r->io, &count);
+    cr_assert(eq(uint, count, 1));
+    cr_assert(eq(u32, results[0].tag, 1));
+    cr_assert(eq(int, results[0].result, 3));
 }
 
 ON_EACH(results_stay_while_the_next_batch_is_queued)
