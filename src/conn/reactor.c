@@ -57,11 +57,11 @@ static int reserve_arrays(struct reactor *r)
     return r->conns && r->scratch && queues ? 0 : -ENOMEM;
 }
 
-int reactor_init(struct reactor *r, struct broker *b, unsigned index, const struct io_options *io)
+int reactor_init(struct reactor *r, struct broker *b, unsigned index, struct io **io,
+                 uint32_t slot_count)
 {
-    r->broker = b;
-    r->index = index;
-    r->slot_count = io->slot_count;
+    *r = (struct reactor){.broker = b, .index = index, .io = *io, .slot_count = slot_count};
+    *io = NULL;
     r->start_ns = clock_monotonic_ns();
     update_now(r);
     topic_table_init(&r->topics, &b->hash_key);
@@ -69,16 +69,12 @@ int reactor_init(struct reactor *r, struct broker *b, unsigned index, const stru
     r->fanout.offer = offer_member;
     r->fanout.settle = settle_sends;
     r->fanout.user = r;
-    if (reserve_arrays(r) != 0 || sender_init(&r->sender) != 0 ||
-        timers_init(&r->timers, r->slot_count) != 0 ||
-        history_init(&r->history, b->settings.history_count, &r->topics) != 0) {
-        reactor_fini(r);
-        return -ENOMEM;
-    }
-    const int err = io_new(&r->io, io);
-    if (err != 0)
-        reactor_fini(r);
-    return err;
+    if (reserve_arrays(r) == 0 && sender_init(&r->sender) == 0 &&
+        timers_init(&r->timers, r->slot_count) == 0 &&
+        history_init(&r->history, b->settings.history_count, &r->topics) == 0)
+        return 0;
+    reactor_fini(r);
+    return -ENOMEM;
 }
 
 ENTERS_REACTOR int reactor_listen(struct reactor *r, const int *fds, size_t count)
@@ -101,10 +97,11 @@ static ENTERS_REACTOR void drop_everyone(struct reactor *r)
 void reactor_fini(struct reactor *r)
 {
     const size_t n = r->slot_count;
-    if (r->io) {
-        drop_everyone(r);
-        io_free(&r->io);
-    }
+    if (!r->broker)
+        return;
+    drop_everyone(r);
+    io_free(&r->io);
+    fanout_fini(&r->fanout);
     history_fini(&r->history);
     topic_table_fini(&r->topics);
     timers_fini(&r->timers);
@@ -113,6 +110,7 @@ void reactor_fini(struct reactor *r)
     slot_queue_fini(&r->reads, n);
     slot_queue_fini(&r->flushes, n);
     alloc_release(r->conns, n * sizeof(struct conn));
+    r->broker = NULL;
 }
 
 /* --- queues ----------------------------------------------------------------------------------- */

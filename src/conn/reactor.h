@@ -54,11 +54,13 @@ struct reactor {
     struct stats stats;
 };
 
-/* io_new() must be called on the reactor's own thread, so everything is opened there.
- * listen_fds: this reactor's listening sockets, borrowed. */
-int reactor_init(struct reactor *r, struct broker *b, unsigned index, const struct io_options *io)
-    MUST_CHECK;
+/* Takes *io whatever the result: any implementation, whose slots are below slot_count. -ENOMEM.
+ * On the reactor's own thread, like everything here. */
+int reactor_init(struct reactor *r, struct broker *b, unsigned index, struct io **io,
+                 uint32_t slot_count) MUST_CHECK;
+/* fds: this reactor's listening sockets, borrowed. */
 ENTERS_REACTOR int reactor_listen(struct reactor *r, const int *fds, size_t count) MUST_CHECK;
+/* Drops everybody. Fine on a zeroed reactor, and on one whose init failed. */
 void reactor_fini(struct reactor *r);
 
 /* One turn: sleeps if there is nothing to do, then does all there is, in slices.

@@ -286,6 +286,12 @@ static ON_REACTOR void place_cut(struct reactor *r, struct conn *c,
     UNREACHABLE("a cut behind the last message");
 }
 
+static ON_REACTOR void finish_cut(struct reactor *r, struct conn *c)
+{
+    message_unref(&c->cut);
+    stat_add(&r->stats.deliveries[conn_proto(c)], 1);
+}
+
 static ON_REACTOR void settle_cut(struct reactor *r, struct conn *c,
                                   const struct send_record *record, uint64_t sent)
 {
@@ -297,7 +303,7 @@ static ON_REACTOR void settle_cut(struct reactor *r, struct conn *c,
         return;
     }
     if (c->cut)
-        message_unref(&c->cut);
+        finish_cut(r, c);
     sent -= record->cut_len;
     if (sent < record->outbox_len) {
         c->outbox->sent += sent;
@@ -320,10 +326,8 @@ static ON_REACTOR void settle_whole(struct reactor *r, struct conn *c,
 {
     stat_add(&r->stats.sent_bytes[conn_proto(c)], record->bytes);
     stat_add(&r->stats.deliveries[conn_proto(c)], record->message_count);
-    if (record->cut_len > 0) {
-        message_unref(&c->cut);
-        stat_add(&r->stats.deliveries[conn_proto(c)], 1);
-    }
+    if (c->cut)
+        finish_cut(r, c);
     if (record->outbox_len > 0)
         outbox_free(&c->outbox);
     c->blocked_ms = 0;

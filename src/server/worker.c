@@ -48,7 +48,10 @@ static int open_reactor(struct worker *w)
 {
     struct uproar *u = w->server;
     struct reactor *r = &u->reactors[w->index];
-    const int err = reactor_init(r, &u->broker, w->index, &u->io);
+    struct io *io;
+    int err = io_new(&io, &u->io);
+    if (err == 0)
+        err = reactor_init(r, &u->broker, w->index, &io, u->io.slot_count);
     return err != 0 ? err : reactor_listen(r, w->listen_fds, u->listener_count);
 }
 
@@ -64,8 +67,7 @@ static void *worker_main(void *arg)
             continue;
         wait_for_the_others(w);
     }
-    if (r->broker)
-        reactor_fini(r);
+    reactor_fini(r);
     tell_thread(w, false);
     return NULL;
 }

@@ -16,6 +16,12 @@ static struct set *job_set(struct list *link)
     return LIST_OWNER(link, struct set, job);
 }
 
+void fanout_fini(struct fanout *f)
+{
+    while (fanout_has_work(f))
+        set_free(job_set(f->jobs.next)); /* leaves the list by itself */
+}
+
 static void begin_pass(struct set *s, uint64_t first_seq)
 {
     s->pass_seq = first_seq;

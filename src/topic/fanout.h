@@ -21,6 +21,8 @@ struct fanout {
 enum { FANOUT_SLICE = 4096 };
 
 void fanout_init(struct fanout *f);
+/* Frees the sets whose passes were under way when everybody left. */
+void fanout_fini(struct fanout *f);
 /* A new message for this set was appended to the history. */
 void fanout_extend(struct fanout *f, struct set *set, uint64_t seq);
 /* One slice for every job under way. */
