@@ -21,11 +21,38 @@ static int conclude(const char *mode, int err, struct swarm *s)
     return err == 0 ? 0 : 1;
 }
 
+struct memory {
+    uint64_t pss, pss_anon, slab;
+};
+
+static struct memory memory_now(pid_t pid)
+{
+    return (struct memory){procstat_pss_bytes(pid), procstat_pss_anon_bytes(pid),
+                           procstat_slab_bytes()};
+}
+
+static double grown(uint64_t before, uint64_t after, uint32_t conns)
+{
+    return ((double)after - (double)before) / (conns ? (double)conns : 1);
+}
+
+static void idle_print(const struct swarm *s, struct memory before, struct memory after, bool ok)
+{
+    printf("{\"mode\":\"idle\",\"proto\":\"%s\",\"ok\":%s,\"conns\":%u,\"connect_failed\":%u"
+           ",\"closed\":%u,\"pings\":%" PRIu64,
+           s->options->sse ? "sse" : "ws", ok ? "true" : "false", s->opened, s->failed, s->closed,
+           s->pings);
+    printf(",\"pss_before\":%" PRIu64 ",\"pss_after\":%" PRIu64 ",\"user_bytes_per_conn\":%.1f"
+           ",\"anon_bytes_per_conn\":%.1f,\"slab_bytes_per_conn\":%.1f}\n",
+           before.pss, after.pss, grown(before.pss, after.pss, s->opened),
+           grown(before.pss_anon, after.pss_anon, s->opened),
+           grown(before.slab, after.slab, s->opened));
+}
+
 int idle_run(const struct client_options *o, struct loop *l)
 {
     struct swarm s = {0};
-    const uint64_t pss_before = procstat_pss_bytes(o->pid);
-    const uint64_t slab_before = procstat_slab_bytes();
+    const struct memory before = memory_now(o->pid);
     int err = swarm_init(&s, o, l);
     if (err == 0)
         err = swarm_open(&s);
@@ -33,17 +60,11 @@ int idle_run(const struct client_options *o, struct loop *l)
         err = loop_rest(l, o->settle_ms);
     if (err == 0 && !swarm_is_whole(&s))
         err = -ECONNRESET;
-    const uint64_t pss_after = procstat_pss_bytes(o->pid);
-    const uint64_t slab_after = procstat_slab_bytes();
-    const double count = s.opened ? (double)s.opened : 1;
-    printf("{\"mode\":\"idle\",\"proto\":\"%s\",\"ok\":%s,\"conns\":%u,\"connect_failed\":%u"
-           ",\"closed\":%u,\"pings\":%" PRIu64,
-           o->sse ? "sse" : "ws", err == 0 ? "true" : "false", s.opened, s.failed, s.closed,
-           s.pings);
-    printf(",\"pss_before\":%" PRIu64 ",\"pss_after\":%" PRIu64 ",\"user_bytes_per_conn\":%.1f"
-           ",\"slab_bytes_per_conn\":%.1f}\n",
-           pss_before, pss_after, ((double)pss_after - (double)pss_before) / count,
-           ((double)slab_after - (double)slab_before) / count);
+    if (err == 0 && before.pss == 0)
+        err = -EACCES; /* no memory figure without --pid, or without the right to look */
+    const struct memory after = memory_now(o->pid);
+    if (s.options)
+        idle_print(&s, before, after, err == 0);
     return conclude("idle", err, &s);
 }
 

@@ -61,11 +61,21 @@ static uint64_t kilobytes_of(const char *path, const char *key)
     return kilobytes * 1024;
 }
 
-uint64_t procstat_pss_bytes(pid_t pid)
+static uint64_t rollup_of(pid_t pid, const char *key)
 {
     char path[64];
     snprintf(path, sizeof(path), "/proc/%d/smaps_rollup", (int)pid);
-    return kilobytes_of(path, "Pss");
+    return kilobytes_of(path, key);
+}
+
+uint64_t procstat_pss_bytes(pid_t pid)
+{
+    return rollup_of(pid, "Pss");
+}
+
+uint64_t procstat_pss_anon_bytes(pid_t pid)
+{
+    return rollup_of(pid, "Pss_Anon");
 }
 
 uint64_t procstat_slab_bytes(void)

@@ -14,5 +14,8 @@ uint64_t procstat_cpu_ns(pid_t pid);
 pid_t procstat_find(const char *comm);
 /* Proportional set size in bytes; 0 when it cannot be read. */
 uint64_t procstat_pss_bytes(pid_t pid);
+/* The part of it that is heap, stacks and other private memory: other processes that come and go
+ * change a process's share of the libraries, but not this. */
+uint64_t procstat_pss_anon_bytes(pid_t pid);
 /* Slab memory of the whole machine in bytes: both ends of every connection. */
 uint64_t procstat_slab_bytes(void);
