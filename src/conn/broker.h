@@ -41,7 +41,7 @@ struct broker {
     _Alignas(64) _Atomic uint64_t drain_ns;
     _Atomic bool end_now;
 
-    _Alignas(64) stat_count api_published; /* by uproar_publish(), any thread */
+    _Alignas(64) _Atomic uint64_t api_published; /* by uproar_publish(), any thread */
 
     /* One cause each: a flood of one error neither fills a disk nor hides another. */
     struct {

@@ -1,4 +1,4 @@
-/* Last words, by protocol. */
+/* Last words, by protocol. Whether they are due is decided elsewhere (drain, slow, websocket). */
 #include "conn/goodbye.h"
 
 #include "conn/outbox.h"

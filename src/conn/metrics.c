@@ -29,7 +29,7 @@ static uint64_t sum(const struct broker *b, size_t offset)
     uint64_t total = 0;
     for (unsigned i = 0; i < b->reactor_count; i++) {
         const void *at = (const char *)&b->reactors[i].stats + offset;
-        total += stat_read((const stat_count *)at);
+        total += stat_read((const _Atomic uint64_t *)at);
     }
     return total;
 }
@@ -51,7 +51,7 @@ static void add_family(struct text *out, const struct broker *b, const struct fa
     }
     for (size_t i = 0; i < f->count; i++)
         text_printf(out, "%s{%s=\"%s\"} %" PRIu64 "\n", f->name, f->label, f->values[i],
-                    sum(b, f->offset + i * sizeof(stat_count)));
+                    sum(b, f->offset + i * sizeof(_Atomic uint64_t)));
 }
 
 #define AT(field) offsetof(struct stats, field)
@@ -80,7 +80,7 @@ static void add_published(struct text *out, const struct broker *b)
     add_head(out, name, "counter", "Messages accepted into the log.");
     for (size_t i = 0; i < STAT_SOURCES; i++)
         text_printf(out, "%s{source=\"%s\"} %" PRIu64 "\n", name, source_names[i],
-                    sum(b, AT(published) + i * sizeof(stat_count)));
+                    sum(b, AT(published) + i * sizeof(_Atomic uint64_t)));
     text_printf(out, "%s{source=\"api\"} %" PRIu64 "\n", name, stat_read(&b->api_published));
 }
 

@@ -53,22 +53,27 @@ static ON_REACTOR void time_message(struct reactor *r, uint64_t seq)
     histogram_record(&r->stats.publish_to_send, r->now_ns > since_ns ? r->now_ns - since_ns : 0);
 }
 
-/* Fills vecs with the topic's messages from `seq` on, as far as the limits go: at least one.
- * Returns how many; 0: no memory for the first image. *last: the newest one taken. */
-static ON_REACTOR uint32_t gather(struct reactor *r, enum wire wire, uint64_t seq,
-                                  struct iovec *vecs, uint32_t max, uint64_t *last, size_t *bytes)
+/* Consecutive messages of one topic, as vecs. */
+struct gathering {
+    struct iovec *vecs;
+    uint32_t max, count;
+    uint64_t last_seq;
+    size_t bytes;
+};
+
+/* Gathers the topic's messages from `seq` on, as far as the limits go: at least one. None: no
+ * memory for the first image. */
+static ON_REACTOR void gather(struct reactor *r, enum wire wire, uint64_t seq, struct gathering *g)
 {
-    uint32_t count = 0;
-    for (; seq != 0 && count < max; seq = history_newer(&r->history, seq)) {
+    for (; seq != 0 && g->count < g->max; seq = history_newer(&r->history, seq)) {
         const struct bytes b = wire_at(r, wire, seq);
-        if (!b.at || (count > 0 && *bytes + b.len > BATCH_BYTES_MAX))
-            break;
+        if (!b.at || (g->count > 0 && g->bytes + b.len > BATCH_BYTES_MAX))
+            return;
         time_message(r, seq);
-        vecs[count++] = vec_of(b);
-        *bytes += b.len;
-        *last = seq;
+        g->vecs[g->count++] = vec_of(b);
+        g->bytes += b.len;
+        g->last_seq = seq;
     }
-    return count;
 }
 
 static ON_REACTOR bool batch_build(struct reactor *r, struct batch *b, uint64_t position)
@@ -76,8 +81,11 @@ static ON_REACTOR bool batch_build(struct reactor *r, struct batch *b, uint64_t 
     b->first_seq = history_after(&r->history, b->topic, position);
     const uint32_t older = history_older_delta(&r->history, b->first_seq);
     b->before_seq = older ? b->first_seq - older : b->topic->trimmed_seq;
-    b->bytes = 0;
-    b->count = gather(r, b->wire, b->first_seq, b->vecs, BATCH_VECS_MAX, &b->last_seq, &b->bytes);
+    struct gathering g = {.vecs = b->vecs, .max = BATCH_VECS_MAX};
+    gather(r, b->wire, b->first_seq, &g);
+    b->count = g.count;
+    b->last_seq = g.last_seq;
+    b->bytes = g.bytes;
     return b->count > 0;
 }
 
@@ -184,6 +192,23 @@ ON_REACTOR uint64_t sender_offer(struct reactor *r, struct set *set, enum wire w
     return b->last_seq;
 }
 
+/* The messages that fit behind what is its own. Returns how many vecs they take. */
+static ON_REACTOR uint32_t add_messages(struct reactor *r, struct conn *c,
+                                        struct send_record *record, struct iovec *vecs)
+{
+    struct gathering g = {.vecs = vecs, .max = MIXED_VECS_MAX - MIXED_OWN_VECS};
+    if (!is_behind(c))
+        return 0;
+    record->first_seq = history_after(&r->history, c->set->topic, c->position);
+    gather(r, c->wire, record->first_seq, &g);
+    if (g.count == 0)
+        return 0; /* no memory for an image: what is its own goes out, then it is dropped */
+    record->message_count = g.count;
+    record->last_seq = c->position = g.last_seq;
+    record->bytes += g.bytes;
+    return g.count;
+}
+
 /* The cut frame's rest and the outbox, then the first messages behind them. */
 static ON_REACTOR void send_mixed(struct reactor *r, struct conn *c)
 {
@@ -201,16 +226,8 @@ static ON_REACTOR void send_mixed(struct reactor *r, struct conn *c)
         record->outbox_len = (uint32_t)outbox_len(c->outbox);
         vecs[count++] = vec_of(outbox_rest(c->outbox));
     }
-    size_t bytes = 0;
-    if (is_behind(c)) {
-        record->first_seq = history_after(&r->history, c->set->topic, c->position);
-        record->message_count = gather(r, c->wire, record->first_seq, vecs + count,
-                                       MIXED_VECS_MAX - MIXED_OWN_VECS, &record->last_seq, &bytes);
-        if (record->message_count > 0)
-            c->position = record->last_seq;
-    }
-    record->bytes = record->cut_len + record->outbox_len + bytes;
-    count += record->message_count;
+    record->bytes = record->cut_len + record->outbox_len;
+    count += add_messages(r, c, record, vecs + count);
     if (count == 1)
         io_send(r->io, record->slot, tag, (struct bytes){vecs[0].iov_base, vecs[0].iov_len});
     else

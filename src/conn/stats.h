@@ -20,32 +20,30 @@ enum stat_source { STAT_FROM_HTTP, STAT_FROM_WS, STAT_SOURCES };
 enum refused { REFUSED_REASONS(ENUM_REFUSED) REFUSED_COUNT };
 enum rejected { REJECTED_REASONS(ENUM_REJECTED) REJECTED_COUNT };
 
-typedef _Atomic uint64_t stat_count;
-
 struct stats {
     _Atomic uint32_t connections[STAT_PROTOS];
-    stat_count accepts;
-    stat_count refused[REFUSED_COUNT];
-    stat_count received_bytes[STAT_PROTOS];
-    stat_count sent_bytes[STAT_PROTOS];
-    stat_count published[STAT_SOURCES];
-    stat_count rejected[REJECTED_COUNT];
-    stat_count deliveries[STAT_PROTOS];
-    stat_count gaps_slow;
-    stat_count slow_closes;
-    stat_count wakeups;
-    stat_count turns;
+    _Atomic uint64_t accepts;
+    _Atomic uint64_t refused[REFUSED_COUNT];
+    _Atomic uint64_t received_bytes[STAT_PROTOS];
+    _Atomic uint64_t sent_bytes[STAT_PROTOS];
+    _Atomic uint64_t published[STAT_SOURCES];
+    _Atomic uint64_t rejected[REJECTED_COUNT];
+    _Atomic uint64_t deliveries[STAT_PROTOS];
+    _Atomic uint64_t gaps_slow;
+    _Atomic uint64_t slow_closes;
+    _Atomic uint64_t wakeups;
+    _Atomic uint64_t turns;
     _Atomic uint64_t history_bytes, history_messages, topics, subscriptions;
     struct histogram publish_to_send;
 };
 
-static inline void stat_add(stat_count *count, uint64_t n)
+static inline void stat_add(_Atomic uint64_t *count, uint64_t n)
 {
     atomic_store_explicit(count, atomic_load_explicit(count, memory_order_relaxed) + n,
                           memory_order_relaxed);
 }
 
-static inline uint64_t stat_read(const stat_count *count)
+static inline uint64_t stat_read(const _Atomic uint64_t *count)
 {
     return atomic_load_explicit(count, memory_order_relaxed);
 }

@@ -1,4 +1,4 @@
-/* From request to subscription. */
+/* From request to subscription. Frames and events that follow are not its business. */
 #include "conn/stream.h"
 
 #include "base/clock.h"

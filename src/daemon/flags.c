@@ -145,7 +145,7 @@ static bool number_parse(const struct row *row, const char *value, uint64_t *out
 {
     char range[64];
     const char *end = digits_parse(value, out);
-    if (end == value || *end != '\0')
+    if (*end != '\0')
         return refuse(row, value, why, "not a whole number");
     snprintf(range, sizeof(range), "must be %" PRIu64 " to %" PRIu64, row->min, row->max);
     return (*out >= row->min && *out <= row->max) || refuse(row, value, why, range);

@@ -88,7 +88,7 @@ void logout_line(void *user, int syslog_level, const char *line)
     const unsigned lost = atomic_exchange_explicit(&l->lost, 0, memory_order_relaxed);
     size_t len = line_clean(line, clean);
     if (lost > 0)
-        len += (size_t)snprintf(clean + len, NOTE_BYTES_MAX, " (%u lines before it lost)", lost);
+        len += (size_t)snprintf(clean + len, NOTE_BYTES_MAX, " (lines lost before it: %u)", lost);
     const size_t out_len =
         l->json ? json_line(out, syslog_level, clean, len) : plain_line(out, clean, len);
     /* Nobody is left to hear that it failed. */

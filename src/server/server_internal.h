@@ -49,7 +49,7 @@ struct uproar {
 };
 
 /* Options checked, defaults filled in, strings copied. -EINVAL with *why, -ENOMEM. */
-int settings_init(struct uproar *u, const struct uproar_options *o, char *why, size_t why_len)
+int settings_init(struct uproar *u, const struct uproar_options *given, char *why, size_t why_len)
     MUST_CHECK;
 void settings_fini(struct uproar *u);
 /* Which backends were tried, and what each operation said. */

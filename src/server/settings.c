@@ -12,7 +12,7 @@ enum {
     THREADS_MAX = LOG_REACTORS_MAX,
     /* Descriptors that are not connections: listeners, rings, wake-ups, standard streams, and the
      * peers that are just being refused. */
-    FDS_RESERVED = 128,
+    FDS_RESERVED = 256,
     MESSAGE_BYTES_MAX = 1 << 30,
     INTERVAL_MS_MAX = 24 * 3600 * 1000,
 };
@@ -123,8 +123,9 @@ static int choose_capacity(struct uproar *u, const struct uproar_options *o, cha
         return -EINVAL;
     }
     u->broker.settings.conn_count_max = (uint32_t)wanted;
-    /* With epoll a slot is a descriptor, and any number below the limit may come. */
-    u->io.slot_count = u->io.backend == IO_EPOLL ? (uint32_t)fds : (uint32_t)wanted + FDS_RESERVED;
+    /* Where a slot is a descriptor, any number below the limit may come. */
+    u->io.slot_count =
+        u->probes[u->probe_count - 1].slot_is_fd ? (uint32_t)fds : (uint32_t)wanted + FDS_RESERVED;
     u->io.log = &u->broker.sink;
     return 0;
 }

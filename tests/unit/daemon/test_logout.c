@@ -104,7 +104,7 @@ Test(logout, has_room_for_a_line_of_nothing_but_escapes)
     const ssize_t n = read(fds[0], out, PIPE_BUF);
     out[n > 0 ? n : 0] = '\0';
     cr_assert(gt(long, n, 2048));
-    cr_assert(eq(str, strchr(out, '('), "(4294967295 lines before it lost)\"}\n"));
+    cr_assert(eq(str, strchr(out, '('), "(lines lost before it: 4294967295)\"}\n"));
 }
 
 static size_t fill_pipe(void)
@@ -134,7 +134,17 @@ Test(logout, counts_lines_that_nobody_reads_instead_of_waiting, .timeout = 10)
     drain_pipe(len);
     logout_line(&l, 6, "three");
     logout_line(&l, 6, "four");
-    expect_out("uproar: three (2 lines before it lost)\nuproar: four\n");
+    expect_out("uproar: three (lines lost before it: 2)\nuproar: four\n");
+}
+
+Test(logout, counts_a_single_lost_line_too, .timeout = 10)
+{
+    struct logout l = logout_open(false);
+    const size_t len = fill_pipe();
+    logout_line(&l, 6, "one");
+    drain_pipe(len);
+    logout_line(&l, 6, "two");
+    expect_out("uproar: two (lines lost before it: 1)\n");
 }
 
 Test(logout, survives_a_reader_that_left)

@@ -62,6 +62,7 @@ Test(origin, is_nothing_more_and_nothing_less)
         "https://[127.0.0.1]",
         "https://::1",
         "https://[::1]:0",
+        "https://[0000000000000000000000000000000000000000000000000000::1]",
         "file://",
         "https://a,https://b",
     };
