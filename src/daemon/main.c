@@ -11,6 +11,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 enum { EXIT_DRAINED = 0, EXIT_RUN_TIME = 1, EXIT_USAGE = 2 };
@@ -31,6 +32,17 @@ static void std_fds_open(void)
         if (fcntl(fd, F_GETFD) == -1 && open("/dev/null", O_RDWR) == -1)
             _exit(EXIT_RUN_TIME);
     }
+}
+
+/* A connection costs a descriptor or a place in a table that may be no larger: what the hard limit
+ * allows is ours to use. Where it cannot be had, the library says what the soft one allows. */
+static void fd_limit_raise(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == limit.rlim_max)
+        return;
+    limit.rlim_cur = limit.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &limit);
 }
 
 /* At once: scripts wait for the line. Whether anybody reads it is not our business: `| head -1`. */
@@ -210,5 +222,6 @@ int main(int argc, char **argv)
     if (!token_from_flag("--publish-token", flags.publish_token_file, &tokens.publish) ||
         !token_from_flag("--subscribe-token", flags.subscribe_token_file, &tokens.subscribe))
         return EXIT_USAGE;
+    fd_limit_raise();
     return run(&flags, &tokens);
 }

@@ -158,7 +158,7 @@ def test_a_peer_that_leaves_is_gone_from_the_gauge(case):
     server = case.start()
     before = server.connection_count()
     peers = [case.peer(at=server) for _ in range(5)]
-    check.equal(server.metrics().sum('uproar_connections', proto='ws'), 5, 'gauge with peers')
+    server.wait_metric(5, 'uproar_connections', proto='ws')
     for index, peer in enumerate(peers):
         if index % 2:
             peer.leave()

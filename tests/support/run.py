@@ -41,9 +41,10 @@ Outcome = collections.namedtuple('Outcome', 'passed failures skips output')
 Failure = collections.namedtuple('Failure', 'name reason')
 
 SANITIZER_ENV = {
-    'ASAN_OPTIONS': 'abort_on_error=1:detect_stack_use_after_return=1',
-    'UBSAN_OPTIONS': 'print_stacktrace=1',
-    'TSAN_OPTIONS': 'halt_on_error=1',
+    # addr2line comes with gcc, llvm-symbolizer does not come with clang.
+    'ASAN_OPTIONS': 'abort_on_error=1:detect_stack_use_after_return=1:allow_addr2line=1',
+    'UBSAN_OPTIONS': 'print_stacktrace=1:allow_addr2line=1',
+    'TSAN_OPTIONS': 'halt_on_error=1:allow_addr2line=1',
 }
 ANSI = re.compile(r'\x1b\[[0-9;]*m')
 SYNTHESIS = re.compile(r'Synthesis: Tested: (\d+) \| Passing: (\d+) \|')

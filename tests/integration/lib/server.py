@@ -126,14 +126,24 @@ class Server:
         check.equal(response.status, 200, 'status of /metrics')
         return prometheus.parse(response.body.decode())
 
+    def wait_metric(self, wanted, name, patience_s=check.PATIENCE_S, **labels):
+        """Counts are each reactor's own, written around what they count: they settle soon after."""
+        def settled():
+            seen.append(self.metrics().sum(name, **labels))
+            return seen[-1] == wanted
+        seen = []
+        try:
+            check.eventually(settled, name, patience_s)
+        except check.Failed as problem:
+            raise check.Failed(f'{name}{labels or ""}: expected {wanted}, got {seen[-1]}') \
+                from problem
+
     def connection_count(self):
         """Open connections of all kinds, the one that asks included."""
         return self.metrics().sum('uproar_connections')
 
     def wait_connection_count(self, count, patience_s=check.PATIENCE_S):
-        check.eventually(lambda: self.connection_count() == count,
-                         f'{count} connections in /metrics (now {self.connection_count()})',
-                         patience_s)
+        self.wait_metric(count, 'uproar_connections', patience_s)
 
     def resident_bytes(self):
         status = pathlib.Path(f'/proc/{self.process.pid}/status').read_text()
