@@ -10,6 +10,7 @@
 #include <errno.h>
 
 enum {
+    LARGE_FANOUT = 32,   /* members */
     READ_ROUNDS_MAX = 4, /* receives from one connection a turn */
     CONSUME_MAX = 16384, /* entries of the log a turn */
     AGE_INTERVAL_MS = 1000,
@@ -268,13 +269,30 @@ static ON_REACTOR void consume(struct reactor *r)
     }
 }
 
+static ON_REACTOR void on_events(struct reactor *r, const struct io_event *events, unsigned count)
+{
+    for (unsigned i = 0; i < count; i++)
+        on_event(r, &events[i]);
+}
+
+static ON_REACTOR void look_once_more(struct reactor *r)
+{
+    const struct io_event *events;
+    const unsigned count = io_wait(r->io, 0, &events);
+    on_events(r, events, count);
+}
+
 /* Everything that has arrived is taken in before anything is sent: sends then carry more at once.
- * Bounded, so that one peer that never stops sending cannot keep the others waiting. */
+ * Before a large fan-out it is worth looking once more (a look costs as much as one send): without
+ * that, 64 publishers found 14 messages in a send where there could have been 40. It never waits,
+ * and is bounded, so that a peer that never stops sending cannot keep the others waiting. */
 static ON_REACTOR void take_in(struct reactor *r)
 {
     for (int round = 0; round < READ_ROUNDS_MAX; round++) {
         receive(r);
         consume(r);
+        if (fanout_exceeds(&r->fanout, LARGE_FANOUT))
+            look_once_more(r);
         if (r->reads.count == 0)
             return;
     }
@@ -359,8 +377,7 @@ ENTERS_REACTOR bool reactor_turn(struct reactor *r)
     const struct io_event *events;
     const unsigned count = wait_for_events(r, &events);
     update_now(r);
-    for (unsigned i = 0; i < count; i++)
-        on_event(r, &events[i]);
+    on_events(r, events, count);
     take_in(r);
     fanout_run(&r->fanout, &r->topics);
     flush(r);

@@ -38,6 +38,14 @@ void fanout_extend(struct fanout *f, struct set *set, uint64_t seq)
     list_push_back(&f->jobs, &set->job);
 }
 
+bool fanout_exceeds(const struct fanout *f, uint32_t count)
+{
+    uint32_t members = 0;
+    for (struct list *l = f->jobs.next; l != &f->jobs && members <= count; l = l->next)
+        members += set_count(job_set(l));
+    return members > count;
+}
+
 uint64_t fanout_needed_seq(const struct fanout *f)
 {
     uint64_t needed = UINT64_MAX;

@@ -28,6 +28,8 @@ void fanout_extend(struct fanout *f, struct set *set, uint64_t seq);
 /* One slice for every job under way. */
 void fanout_run(struct fanout *f, struct topic_table *table);
 bool fanout_has_work(const struct fanout *f);
+/* Have the sets with a job more than `count` members in all? */
+bool fanout_exceeds(const struct fanout *f, uint32_t count);
 /* The oldest message that a job has still to offer (UINT64_MAX: none): the history must not trim
  * it, or those who keep up would lose it. */
 uint64_t fanout_needed_seq(const struct fanout *f);

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Runs the tests of this folder against a built uproar: one line per test, a summary, an exit status.
+"""Runs the tests of this folder against a built uproar: a line per test, a summary, an exit status.
 Builds nothing; what a test may use is in lib/.
 
 usage: run.py --uproar PATH [--io auto|uring|epoll] [--filter SUBSTRING] [--jobs N]
@@ -21,7 +21,7 @@ sys.dont_write_bytecode = True
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))
 
-from lib import check, testing  # noqa: E402 (the path has to be set first)
+from lib import check, server, testing  # noqa: E402 (the path has to be set first)
 
 GRACE_S = 60  # beyond a test's own limit: its servers' ends are waited for, each bounded
 SYS_IO_URING_SETUP = 425
@@ -60,6 +60,7 @@ class TestFile:
 
 def work(file, first, settings, pipe):
     """In a process of its own: the tests of a file from `first` on. Reports through the pipe."""
+    server.die_with_parent()
     with tempfile.TemporaryDirectory(prefix='uproar-test-') as folder:
         shared = testing.SharedServer(settings, file.flags, pathlib.Path(folder))
         try:
@@ -124,7 +125,8 @@ class Worker:
         self.pipe.close()
         if self.is_done:
             return None
-        report.add(self.current_name(), testing.Outcome('FAIL', 'the test hung or ended its process'))
+        report.add(self.current_name(),
+                   testing.Outcome('FAIL', 'the test hung or ended its process'))
         return self.index + 1 if self.index + 1 < len(self.file.tests) else None
 
 
@@ -177,7 +179,10 @@ def parse_arguments():
     parser.add_argument('--list', action='store_true', help='names the tests and runs none')
     parser.add_argument('--allow-skip', action='append', default=[],
                         help='accepted for whoever counts the skipped lines; nothing changes here')
-    return parser.parse_args()
+    options = parser.parse_args()
+    if not os.access(options.uproar, os.X_OK):
+        parser.error(f'--uproar: {options.uproar} is not a program')
+    return options
 
 
 def main():
@@ -194,7 +199,9 @@ def main():
     settings = testing.Settings(options.uproar, options.io,
                                 options.node_modules or os.environ.get('NODE_PATH'))
     report = Report()
-    run_files(files, settings, options.jobs, report)
+    with tempfile.TemporaryDirectory(prefix='uproar-test-') as folder:
+        tempfile.tempdir = folder  # also of killed tests nothing stays behind
+        run_files(files, settings, options.jobs, report)
     return report.finish()
 
 

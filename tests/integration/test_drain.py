@@ -114,7 +114,7 @@ def test_a_second_signal_ends_it_at_once_with_its_number(case):
 
 
 def test_no_new_subscriber_is_taken_while_draining(case):
-    """Whoever comes is refused in words, or finds nobody listening; never left without an answer."""
+    """Whoever comes is refused in words, or finds nobody listening."""
     server, _, _ = start_with_peers(case, '--drain', 60, count=10)
     kept = [case.connection(at=server) for _ in range(3)]
     server.signal(signal.SIGTERM)

@@ -1,4 +1,4 @@
-"""Requests that have to be refused: each with its status, a reason, and a connection that is closed.
+"""Requests that have to be refused: each with its status, a reason, and a closed connection.
 Faults of publishing and of origins are with their groups.
 """
 from lib import check, http

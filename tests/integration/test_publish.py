@@ -1,4 +1,4 @@
-"""Publishing by POST: what is accepted, as what kind of message, to which topic, and what is refused.
+"""Publishing by POST: what is accepted, as which kind, to which topic, and what is refused.
 Bodies' framing is in test_http_framing.py, the order of many publishers in test_order.py.
 """
 from lib import check, http

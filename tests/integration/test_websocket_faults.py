@@ -1,4 +1,4 @@
-"""What a WebSocket peer must not send, and the code that each is closed with (RFC 6455, 5, 7.4, 8.1).
+"""What a WebSocket peer must not send, and the code each is closed with (RFC 6455, 5, 7.4, 8.1).
 Floods are in test_abuse.py.
 """
 import struct

@@ -34,10 +34,15 @@ def is_sanitized(path):
         return b'__asan_' in program.read()
 
 
-def before_exec(nofile):
-    """Runs between fork and exec: dies with its parent, so that no killed test leaves a server."""
+def die_with_parent():
+    """So that whoever is killed leaves nothing running behind."""
+    LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def before_exec(nofile=None):
+    """Runs between fork and exec."""
     def prepare():
-        LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        die_with_parent()
         if nofile:
             resource.setrlimit(resource.RLIMIT_NOFILE, (nofile, nofile))
     return prepare

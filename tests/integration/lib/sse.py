@@ -132,7 +132,7 @@ class Stream(http.Connection):
         return self.comments.pop(0)
 
     def expect_end(self):
-        """The stream ends, in a way that EventSource reconnects after, and so does the connection."""
+        """The stream ends so that EventSource reconnects, and the connection with it."""
         check.equal(self.line(), None, 'the end of the stream was due')
         check.equal(self.ends(), b'', 'bytes after the stream')
 

@@ -144,7 +144,7 @@ class Case:
         with open(path, 'wb') as output:
             process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=output,
                                        stderr=subprocess.STDOUT,
-                                       preexec_fn=server.before_exec(None))
+                                       preexec_fn=server.before_exec())
         self.open.callback(process.wait)
         self.open.callback(process.kill)
         return path

@@ -1,5 +1,5 @@
 // npm's eventsource as a subscriber: says "open" and "error STATE", collects COUNT events of the
-// types it was told, closes, and prints them as one line of JSON. It judges nothing; test_node.py does.
+// types it was told, closes, and prints them as one line of JSON. Judging is test_node.py's.
 // usage: node eventsource.mjs URL COUNT TYPE...
 import { EventSource } from 'eventsource';
 

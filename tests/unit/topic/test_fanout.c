@@ -152,6 +152,17 @@ Test(fanout, knows_the_oldest_message_that_is_still_needed)
     teardown(s);
 }
 
+Test(fanout, counts_the_members_of_all_jobs)
+{
+    struct set *s = setup(40);
+    cr_assert(not(fanout_exceeds(&fanout, 0)));
+    publish(s);
+    cr_assert(fanout_exceeds(&fanout, 39));
+    cr_assert(not(fanout_exceeds(&fanout, 40)));
+    run_all();
+    teardown(s);
+}
+
 Test(fanout, a_set_that_everybody_left_goes_with_its_pass)
 {
     struct set *s = setup(1);
