@@ -52,14 +52,15 @@ static inline bool bytes_start_with(struct bytes a, struct bytes prefix)
     return a.len >= prefix.len && (prefix.len == 0 || memcmp(a.at, prefix.at, prefix.len) == 0);
 }
 
+/* An absent run stays absent: NULL + 0 is no address in C. */
 static inline struct bytes bytes_skip(struct bytes a, size_t n)
 {
-    return (struct bytes){a.at + n, a.len - n};
+    return (struct bytes){n ? a.at + n : a.at, a.len - n};
 }
 
 static inline struct span span_skip(struct span a, size_t n)
 {
-    return (struct span){a.at + n, a.len - n};
+    return (struct span){n ? a.at + n : a.at, a.len - n};
 }
 
 static inline struct bytes span_bytes(struct span a)

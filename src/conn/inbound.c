@@ -137,7 +137,7 @@ ON_REACTOR int inbound_repark(struct reactor *r, struct conn *c, struct text *he
     }
     int err = 0;
     if (c->phase == CONN_HTTP || c->phase == CONN_WS)
-        err = inbound_park(r, c, (struct bytes){held->at + consumed, held->len - consumed});
+        err = inbound_park(r, c, bytes_skip(text_bytes(held), consumed));
     refund(r->broker, held->capacity);
     text_fini(held);
     return err;
