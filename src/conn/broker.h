@@ -34,11 +34,12 @@ struct broker {
 
     /* Peers that count towards conn_count_max, on all reactors. Relaxed: a limit, not a lock. */
     _Alignas(64) _Atomic uint32_t conn_count;
-    /* Unfinished bodies, messages and heads, in bytes; bounded by body_bytes_max. Relaxed. */
+    /* Unfinished bodies and messages, in bytes; bounded by body_bytes_max. Relaxed. */
     _Alignas(64) _Atomic uint64_t body_bytes;
     /* Monotonic time at which the drain began; 0: not draining. Written once with release, read
      * with acquire: whoever sees it sees what was set before uproar_stop(). */
     _Alignas(64) _Atomic uint64_t drain_ns;
+    _Atomic unsigned drained_count; /* reactors that are through with their drain */
     _Atomic bool end_now;
 
     _Alignas(64) _Atomic uint64_t api_published; /* by uproar_publish(), any thread */
@@ -52,9 +53,4 @@ struct broker {
 static inline bool broker_is_draining(const struct broker *b)
 {
     return atomic_load_explicit(&b->drain_ns, memory_order_acquire) != 0;
-}
-
-static inline bool broker_is_over_budget(const struct broker *b)
-{
-    return atomic_load_explicit(&b->body_bytes, memory_order_relaxed) > b->settings.body_bytes_max;
 }

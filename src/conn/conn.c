@@ -14,9 +14,10 @@
 
 enum {
     FIRST_HEAD_MS = 10000, /* the first request head must be there by then */
-    REFUSED_HEAD_MS = 2000,
-    LINGER_MS = 2000, /* for the peer to take our last words and close */
-    REFUSED_MAX = 64, /* peers being refused at once; more wait in the backlog */
+    REFUSED_HEAD_MS = 1000,
+    LINGER_MS = 2000,        /* for the peer to take our last words and close */
+    REFUSED_LINGER_MS = 500, /* its place is for the next one */
+    REFUSED_MAX = 64,        /* peers being refused at once; more wait in the backlog */
 };
 
 /* Every change of phase passes here: the gauges follow. */
@@ -141,7 +142,7 @@ static ON_REACTOR void finish_ending(struct reactor *r, struct conn *c)
     if (!conn_has(c, CONN_SHUTDOWN)) {
         conn_set(c, CONN_SHUTDOWN);
         io_shutdown(r->io, reactor_slot(r, c));
-        conn_set_timer(r, c, LINGER_MS);
+        conn_set_timer(r, c, conn_has(c, CONN_REFUSED) ? REFUSED_LINGER_MS : LINGER_MS);
     }
     conn_read_on(r, c);
 }

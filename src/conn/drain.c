@@ -3,6 +3,7 @@
 #include "conn/drain.h"
 
 #include "conn/goodbye.h"
+#include "conn/inbound.h"
 
 enum { DRAIN_GRACE_MS = 3000 }; /* after the last goodbye, for slow peers to take it */
 
@@ -38,6 +39,17 @@ static ON_REACTOR void say_goodbyes(struct reactor *r, uint32_t due)
     }
 }
 
+/* A publisher whose order is not fixed yet, or a peer whose answer has not gone out. */
+static bool has_unanswered(const struct reactor *r)
+{
+    for (uint32_t slot = 0; slot < r->slot_count; slot++) {
+        const struct conn *c = &r->conns[slot];
+        if (c->phase == CONN_HTTP && (c->outbox || (c->inbound && c->inbound->wait == WAIT_ORDER)))
+            return true;
+    }
+    return false;
+}
+
 static bool is_over(const struct reactor *r, uint64_t elapsed_ms)
 {
     if (atomic_load_explicit(&r->broker->end_now, memory_order_relaxed))
@@ -45,7 +57,7 @@ static bool is_over(const struct reactor *r, uint64_t elapsed_ms)
     if (elapsed_ms > (uint64_t)r->broker->settings.drain_ms + DRAIN_GRACE_MS)
         return true;
     return stream_count(r) == 0 && r->ending_count == 0 && r->flushes.count == 0 &&
-           !fanout_has_work(&r->fanout);
+           !fanout_has_work(&r->fanout) && !has_unanswered(r);
 }
 
 ON_REACTOR bool drain_step(struct reactor *r)
@@ -59,5 +71,11 @@ ON_REACTOR bool drain_step(struct reactor *r)
     const uint64_t began_ns = atomic_load_explicit(&r->broker->drain_ns, memory_order_relaxed);
     const uint64_t elapsed_ms = r->now_ns > began_ns ? (r->now_ns - began_ns) / 1000000 : 0;
     say_goodbyes(r, due_count(r, elapsed_ms));
-    return !is_over(r, elapsed_ms);
+    if (!r->drained && is_over(r, elapsed_ms)) {
+        r->drained = true;
+        atomic_fetch_add_explicit(&r->broker->drained_count, 1, memory_order_relaxed);
+    }
+    /* The log and the listeners need every reactor until the last one is through. */
+    return atomic_load_explicit(&r->broker->drained_count, memory_order_relaxed) <
+           r->broker->reactor_count;
 }

@@ -14,7 +14,8 @@
 
 enum {
     HEAD_MS = 10000, /* from a head's first byte to its last */
-    BODY_SILENCE_MS = 30000,
+    BODY_MS = 30000, /* in each such time a body is finished, or comes on by so much: */
+    BODY_PROGRESS_MIN = 16 << 10,
     KEEP_ALIVE_MS = 60000,
     OUTBOX_STUCK_MS = 30000,
     WAIT_RETRY_MS = 50,
@@ -61,7 +62,7 @@ static ON_REACTOR void admit_body(struct reactor *r, struct conn *c)
     struct inbound *in = c->inbound;
     const struct http_request *q = in->request;
     const bool known = !q->chunked && q->content_length > 0;
-    const int err = known ? inbound_reserve(r, in, &in->body, q->content_length) : 0;
+    const int err = known ? inbound_reserve_body(r, in, q->content_length) : 0;
     if (err == -ENOBUFS) {
         inbound_begin_wait(r, c, WAIT_MEMORY, WAIT_RETRY_MS);
     } else if (err != 0) {
@@ -69,7 +70,7 @@ static ON_REACTOR void admit_body(struct reactor *r, struct conn *c)
     } else {
         in->admitted = true;
         in->wait = WAIT_NONE;
-        conn_set_timer(r, c, BODY_SILENCE_MS);
+        conn_set_timer(r, c, BODY_MS);
         if (q->expect_continue)
             (void)!outbox_add(r, c, BYTES_LITERAL("HTTP/1.1 100 Continue\r\n\r\n"));
     }
@@ -109,7 +110,7 @@ ON_REACTOR void exchange_answered(struct reactor *r, struct conn *c, const struc
     in->state = INBOUND_DISCARD;
     in->discarded = 0;
     http_body_init(&in->decoder, q);
-    conn_set_timer(r, c, BODY_SILENCE_MS);
+    conn_set_timer(r, c, BODY_MS);
 }
 
 static ON_REACTOR void discard(struct reactor *r, struct conn *c, struct bytes slice)
@@ -130,7 +131,7 @@ static ON_REACTOR void collect(struct reactor *r, struct conn *c, struct bytes s
         no_memory(r, c);
         return;
     }
-    if (in->request->chunked && broker_is_over_budget(r->broker))
+    if (in->request->chunked && inbound_is_over_budget(r, in, 0))
         inbound_begin_wait(r, c, WAIT_MEMORY, WAIT_RETRY_MS);
 }
 
@@ -271,7 +272,7 @@ ON_REACTOR void exchange_resume(struct reactor *r, struct conn *c)
     if (is_waiting(c))
         return;
     size_t scanned = c->inbound && !in_body(c) ? c->inbound->scanned : 0;
-    struct text held = inbound_unpark(r, c);
+    struct text held = inbound_unpark(c);
     struct span in = {held.at, held.len};
     run(r, c, &in, &scanned);
     hand_over(r, c, in);
@@ -294,12 +295,12 @@ static ON_REACTOR void retry_memory(struct reactor *r, struct conn *c)
     struct inbound *in = c->inbound;
     if (!in->admitted)
         admit_body(r, c);
-    else if (!broker_is_over_budget(r->broker))
+    else if (!inbound_is_over_budget(r, in, 0))
         in->wait = WAIT_NONE;
     if (c->phase != CONN_HTTP)
         return;
     if (in->wait == WAIT_NONE) {
-        conn_set_timer(r, c, BODY_SILENCE_MS);
+        conn_set_timer(r, c, BODY_MS);
         conn_resume_input(r, c);
     } else if (r->now_ms - in->wait_since_ms >= WAIT_MAX_MS) {
         publish_no_room(r, c);
@@ -315,7 +316,7 @@ static ON_REACTOR void on_wait_timeout(struct reactor *r, struct conn *c)
         retry_memory(r, c);
         return;
     case WAIT_ORDER:
-        conn_set_timer(r, c, BODY_SILENCE_MS); /* the log will say */
+        conn_set_timer(r, c, BODY_MS); /* the log will say */
         return;
     case WAIT_OUTBOX:
         conn_drop(r, c, true);
@@ -325,6 +326,15 @@ static ON_REACTOR void on_wait_timeout(struct reactor *r, struct conn *c)
         break;
     }
     UNREACHABLE("inbound_wait");
+}
+
+/* A body that trickles would hold its share of the budget for hours. */
+static bool body_makes_progress(struct inbound *in)
+{
+    const size_t read = in->body.len + in->discarded;
+    const size_t since = read - in->body_mark;
+    in->body_mark = read;
+    return since >= BODY_PROGRESS_MIN;
 }
 
 ON_REACTOR void exchange_timeout(struct reactor *r, struct conn *c)
@@ -344,9 +354,8 @@ ON_REACTOR void exchange_timeout(struct reactor *r, struct conn *c)
             conn_end(r, c);
         return;
     }
-    const uint32_t silent_ms = r->now_ms - c->heard_ms;
-    if (in_body(c) && silent_ms < BODY_SILENCE_MS) {
-        conn_set_timer(r, c, BODY_SILENCE_MS - silent_ms);
+    if (in_body(c) && body_makes_progress(c->inbound)) {
+        conn_set_timer(r, c, BODY_MS);
         return;
     }
     answer_error(r, c, NULL, 408, "timeout", "the request did not arrive in time");

@@ -8,15 +8,23 @@
 
 enum { INBOUND_TEXT_MIN = 512 };
 
-static void charge(struct broker *b, struct inbound *in, uint64_t bytes)
+static void charge(struct broker *b, uint64_t bytes)
 {
     atomic_fetch_add_explicit(&b->body_bytes, bytes, memory_order_relaxed);
-    in->charged += bytes;
 }
 
 static void refund(struct broker *b, uint64_t bytes)
 {
     atomic_fetch_sub_explicit(&b->body_bytes, bytes, memory_order_relaxed);
+}
+
+ON_REACTOR bool inbound_is_over_budget(const struct reactor *r, const struct inbound *in,
+                                       size_t more)
+{
+    const struct broker *b = r->broker;
+    const uint64_t total = atomic_load_explicit(&b->body_bytes, memory_order_relaxed);
+    const bool is_alone = total == in->body.capacity;
+    return !is_alone && total + more > b->settings.body_bytes_max;
 }
 
 ON_REACTOR struct inbound *inbound_get(struct reactor *r, struct conn *c)
@@ -33,7 +41,7 @@ ON_REACTOR void inbound_free(struct reactor *r, struct conn *c)
     if (!in)
         return;
     c->inbound = NULL;
-    refund(r->broker, in->charged);
+    refund(r->broker, in->body.capacity);
     text_fini(&in->parked);
     text_fini(&in->head);
     text_fini(&in->body);
@@ -45,23 +53,18 @@ ON_REACTOR void inbound_free(struct reactor *r, struct conn *c)
 
 ON_REACTOR void inbound_reset(struct reactor *r, struct conn *c)
 {
-    if (!c->inbound)
-        return;
-    struct text parked = inbound_unpark(r, c);
-    const uint64_t parked_charge = parked.capacity;
+    struct text parked = inbound_unpark(c);
     inbound_free(r, c);
-    if (parked.len > 0)
-        c->inbound = alloc_zeroed(sizeof(struct inbound));
-    if (parked.len > 0 && c->inbound) {
-        c->inbound->parked = parked;
-        c->inbound->charged = parked_charge;
+    if (parked.len == 0) {
+        text_fini(&parked);
         return;
     }
-    refund(r->broker, parked_charge);
-    const bool lost = parked.len > 0;
+    if (inbound_get(r, c)) {
+        c->inbound->parked = parked;
+        return;
+    }
     text_fini(&parked);
-    if (lost)
-        conn_drop(r, c, true);
+    conn_drop(r, c, true); /* requests that were received would never be answered */
 }
 
 ON_REACTOR int inbound_add(struct reactor *r, struct inbound *in, struct text *t, struct bytes b)
@@ -76,33 +79,30 @@ ON_REACTOR int inbound_add(struct reactor *r, struct inbound *in, struct text *t
             return -ENOMEM;
         t->at = at;
         t->capacity = capacity;
-        charge(r->broker, in, capacity - before);
+        if (t == &in->body)
+            charge(r->broker, capacity - before);
     }
     text_add(t, b);
     return 0;
 }
 
-ON_REACTOR int inbound_reserve(struct reactor *r, struct inbound *in, struct text *t,
-                               size_t capacity)
+ON_REACTOR int inbound_reserve_body(struct reactor *r, struct inbound *in, size_t capacity)
 {
-    ASSERT(t->capacity == 0);
-    const uint64_t others =
-        atomic_load_explicit(&r->broker->body_bytes, memory_order_relaxed) - in->charged;
-    if (others > 0 && others + in->charged + capacity > r->broker->settings.body_bytes_max)
+    ASSERT(in->body.capacity == 0);
+    if (inbound_is_over_budget(r, in, capacity))
         return -ENOBUFS;
-    t->at = alloc_bytes(capacity);
-    if (!t->at)
+    in->body.at = alloc_bytes(capacity);
+    if (!in->body.at)
         return -ENOMEM;
-    t->capacity = capacity;
-    charge(r->broker, in, capacity);
+    in->body.capacity = capacity;
+    charge(r->broker, capacity);
     return 0;
 }
 
-ON_REACTOR void inbound_clear(struct reactor *r, struct inbound *in, struct text *t)
+ON_REACTOR void inbound_clear_body(struct reactor *r, struct inbound *in)
 {
-    refund(r->broker, t->capacity);
-    in->charged -= t->capacity;
-    text_fini(t);
+    refund(r->broker, in->body.capacity);
+    text_fini(&in->body);
 }
 
 ON_REACTOR int inbound_park(struct reactor *r, struct conn *c, struct bytes b)
@@ -113,16 +113,12 @@ ON_REACTOR int inbound_park(struct reactor *r, struct conn *c, struct bytes b)
     return in ? inbound_add(r, in, &in->parked, b) : -ENOMEM;
 }
 
-/* While it is out, its charge is the holder's: inbound_free() must not refund it too. */
-ON_REACTOR struct text inbound_unpark(struct reactor *r, struct conn *c)
+struct text inbound_unpark(struct conn *c)
 {
-    (void)r;
-    struct inbound *in = c->inbound;
-    if (!in)
+    if (!c->inbound)
         return (struct text){0};
-    const struct text held = in->parked;
-    in->charged -= held.capacity;
-    in->parked = (struct text){0};
+    const struct text held = c->inbound->parked;
+    c->inbound->parked = (struct text){0};
     return held;
 }
 
@@ -130,7 +126,7 @@ ON_REACTOR int inbound_repark(struct reactor *r, struct conn *c, struct text *he
 {
     struct inbound *in = c->inbound;
     if (in && consumed == 0 && in->parked.len == 0) {
-        in->charged += held->capacity;
+        text_fini(&in->parked);
         in->parked = *held;
         *held = (struct text){0};
         return 0;
@@ -138,7 +134,6 @@ ON_REACTOR int inbound_repark(struct reactor *r, struct conn *c, struct text *he
     int err = 0;
     if (c->phase == CONN_HTTP || c->phase == CONN_WS)
         err = inbound_park(r, c, bytes_skip(text_bytes(held), consumed));
-    refund(r->broker, held->capacity);
     text_fini(held);
     return err;
 }

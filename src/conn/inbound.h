@@ -1,5 +1,5 @@
 /* What a connection keeps while a request or a message is unfinished: the bytes so far, and why it
- * waits. Its memory counts towards the server's body budget. It parses nothing. */
+ * waits. Bodies count towards the server's budget. It parses nothing. */
 #pragma once
 
 #include "base/text.h"
@@ -35,13 +35,13 @@ struct inbound {
     uint16_t tag;           /* of the publish that awaits its order */
     uint32_t wait_since_ms; /* reactor time; WAIT_MEMORY: of the message's first such wait */
     bool waited_for_memory; /* this message has */
-    uint64_t charged;       /* bytes of the budget that this holds */
     struct text parked;     /* received, not yet consumed */
     size_t scanned;         /* how far the end of a head was searched in `parked` */
     struct text head;       /* the request's own copy, so that `request` stays valid */
-    struct text body;       /* the body or message so far */
+    struct text body;       /* the body or message so far: its capacity is charged */
+    size_t body_mark;       /* its length when its deadline was last set */
     struct http_body decoder;
-    uint64_t discarded;           /* bytes of an unwanted body read over */
+    size_t discarded;             /* bytes of an unwanted body read over */
     struct http_request *request; /* into `head`; NULL outside a publish */
     struct message *message;      /* complete; waits for room in the log */
     struct ws_reader ws;
@@ -54,21 +54,23 @@ ON_REACTOR void inbound_free(struct reactor *r, struct conn *c);
 ON_REACTOR void inbound_reset(struct reactor *r, struct conn *c);
 
 /* Appends to one of its texts. What has been received is kept whatever the budget says (at most one
- * receive per connection more than it); the caller then looks at broker_is_over_budget() and stops
- * reading. -ENOMEM: nothing is appended. */
+ * receive per connection more than it). -ENOMEM: nothing is appended. */
 ON_REACTOR int inbound_add(struct reactor *r, struct inbound *in, struct text *t, struct bytes b)
     MUST_CHECK;
+/* Would `more` bytes of body be too many for the server? Never when no other body is unfinished, or
+ * one larger than the whole budget could never be finished. Otherwise it is not to be read now. */
+ON_REACTOR bool inbound_is_over_budget(const struct reactor *r, const struct inbound *in,
+                                       size_t more) MUST_CHECK;
 /* Room for a body whose length is known, charged before a byte of it is read, so that those
- * admitted can all be finished. -ENOBUFS: over the budget (the only one is always admitted);
- * -ENOMEM. */
-ON_REACTOR int inbound_reserve(struct reactor *r, struct inbound *in, struct text *t,
-                               size_t capacity) MUST_CHECK;
-/* Gives a text's memory back, budget included. */
-ON_REACTOR void inbound_clear(struct reactor *r, struct inbound *in, struct text *t);
+ * admitted can all be finished. -ENOBUFS: over the budget; -ENOMEM. */
+ON_REACTOR int inbound_reserve_body(struct reactor *r, struct inbound *in, size_t capacity)
+    MUST_CHECK;
+/* Gives the body's memory back, budget included. */
+ON_REACTOR void inbound_clear_body(struct reactor *r, struct inbound *in);
 /* Keeps received bytes for later. */
 ON_REACTOR int inbound_park(struct reactor *r, struct conn *c, struct bytes b) MUST_CHECK;
 /* Takes the parked bytes out, to be processed; empty when there are none. */
-ON_REACTOR struct text inbound_unpark(struct reactor *r, struct conn *c);
+struct text inbound_unpark(struct conn *c);
 /* Puts back what was not consumed of them, in front of nothing else: `consumed` bytes are done.
  * Frees the rest. -ENOMEM: the stream is broken. */
 ON_REACTOR int inbound_repark(struct reactor *r, struct conn *c, struct text *held, size_t consumed)

@@ -151,7 +151,7 @@ ON_REACTOR void publish_body(struct reactor *r, struct conn *c)
                     "the server is out of memory, try again");
         return;
     }
-    inbound_clear(r, in, &in->body); /* the message has its own copy */
+    inbound_clear_body(r, in); /* the message has its own copy */
     if (append(r, &m, STAT_FROM_HTTP) == 0) {
         inbound_begin_wait(r, c, WAIT_ORDER, ORDER_RETRY_MS);
         return;

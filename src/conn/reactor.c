@@ -377,6 +377,7 @@ ENTERS_REACTOR bool reactor_turn(struct reactor *r)
     const struct io_event *events;
     const unsigned count = wait_for_events(r, &events);
     update_now(r);
+    r->backlog = count == IO_EVENTS_MAX;
     on_events(r, events, count);
     take_in(r);
     fanout_run(&r->fanout, &r->topics);

@@ -47,7 +47,8 @@ struct reactor {
     uint32_t ending_count; /* connections whose last words are on their way */
     uint64_t jitter;       /* state of reactor_jitter() */
     uint16_t next_tag;     /* of the next publish that awaits its order */
-    bool draining;
+    bool draining, drained;
+    bool backlog; /* this turn took as many events as it could: more input may lie unread */
     uint32_t refused_count; /* peers that are just being refused */
     uint32_t subscription_count;
     uint32_t history_age_ms; /* when ages were last looked at */

@@ -176,8 +176,10 @@ ON_REACTOR uint64_t sender_offer(struct reactor *r, struct set *set, enum wire w
     struct conn *c = &r->conns[slot];
     if (c->position >= set->topic->last_seq)
         return UINT64_MAX;
-    if (conn_has(c, CONN_POLLING_OUT | CONN_FLUSH_QUEUED))
-        return UINT64_MAX; /* its flush brings the messages too, behind what it owes already */
+    if (conn_has(c, CONN_POLLING_OUT))
+        return UINT64_MAX;
+    if (conn_has(c, CONN_FLUSH_QUEUED))
+        return c->position; /* its flush brings the messages; until then they are needed */
     settle_if_full(r);
     if (slow_lost_its_place(c)) {
         slow_apply(r, c);
@@ -348,10 +350,10 @@ static ON_REACTOR void settle_whole(struct reactor *r, struct conn *c,
     if (record->outbox_len > 0)
         outbox_free(&c->outbox);
     c->blocked_ms = 0;
+    if (record->outbox_len > 0 || record->cut_len > 0)
+        conn_drained(r, c);
     if (is_behind(c))
         reactor_queue_flush(r, c);
-    else if (record->outbox_len > 0 || record->cut_len > 0)
-        conn_drained(r, c);
 }
 
 static ON_REACTOR void settle_one(struct reactor *r, const struct send_record *record)

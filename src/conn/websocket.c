@@ -12,6 +12,7 @@
 
 enum {
     WAIT_RETRY_MS = 20,
+    BACKLOG_MS = 100,
     WAIT_MAX_MS = 10000, /* for room in the log or in the body budget */
 };
 
@@ -52,7 +53,7 @@ static ON_REACTOR void keep_pending(struct reactor *r, struct conn *c, struct pe
     }
     in->state = INBOUND_WS;
     p->slice = (struct span){0};
-    if (broker_is_over_budget(r->broker))
+    if (inbound_is_over_budget(r, in, 0))
         (void)begin_wait(r, c, WAIT_MEMORY);
 }
 
@@ -100,10 +101,10 @@ static ON_REACTOR void on_message(struct reactor *r, struct conn *c, struct pend
     const struct bytes payload = whole ? span_bytes(p->slice) : text_bytes(&in->body);
     publish(r, c, payload, opcode == WS_TEXT ? MESSAGE_TEXT : MESSAGE_BINARY);
     p->slice = (struct span){0};
-    if (!whole && c->inbound)
-        inbound_clear(r, c->inbound, &c->inbound->body);
-    if (c->inbound && c->inbound->wait == WAIT_NONE)
+    if (c->inbound && c->inbound->wait == WAIT_NONE) {
+        inbound_clear_body(r, c->inbound);
         c->inbound->waited_for_memory = false;
+    } /* while the message waits for room, its body stays charged */
 }
 
 /* --- control frames --------------------------------------------------------------------------- */
@@ -212,7 +213,7 @@ ON_REACTOR void websocket_resume(struct reactor *r, struct conn *c)
         c->inbound->wait = WAIT_NONE;
     if (is_waiting(c) || !c->inbound)
         return;
-    struct text held = inbound_unpark(r, c);
+    struct text held = inbound_unpark(c);
     struct span in = {held.at, held.len};
     run(r, c, &in);
     if (inbound_repark(r, c, &held, held.len - in.len) != 0)
@@ -228,9 +229,11 @@ static ON_REACTOR void on_wait_timeout(struct reactor *r, struct conn *c)
     struct inbound *in = c->inbound;
     const bool too_long = r->now_ms - in->wait_since_ms >= WAIT_MAX_MS;
     const bool over = in->wait == WAIT_ROOM     ? publish_again(r, &in->message) == PUBLISH_TAKEN
-                      : in->wait == WAIT_MEMORY ? !broker_is_over_budget(r->broker)
+                      : in->wait == WAIT_MEMORY ? !inbound_is_over_budget(r, in, 0)
                                                 : false;
     if (over) {
+        if (in->wait == WAIT_ROOM)
+            inbound_clear_body(r, in);
         in->wait = WAIT_NONE;
         conn_set_timer(r, c, r->broker->settings.ping_ms);
         conn_resume_input(r, c);
@@ -257,7 +260,10 @@ static ON_REACTOR void keep_alive(struct reactor *r, struct conn *c)
         return;
     }
     if (conn_has(c, CONN_PINGED) && silent_ms + slack_ms >= every_ms * 3) {
-        conn_drop(r, c, true);
+        if (r->backlog)
+            conn_set_timer(r, c, BACKLOG_MS); /* its answer may be here already */
+        else
+            conn_drop(r, c, true);
         return;
     }
     static const uint8_t ping[] = {0x80 | WS_PING, 0};

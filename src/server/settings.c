@@ -14,6 +14,7 @@ enum {
      * peers that are just being refused. */
     FDS_RESERVED = 256,
     MESSAGE_BYTES_MAX = 1 << 30,
+    TOKEN_MAX = 512, /* what a query's token is decoded into */
     INTERVAL_MS_MAX = 24 * 3600 * 1000,
 };
 
@@ -124,10 +125,16 @@ static int choose_capacity(struct uproar *u, const struct uproar_options *o, cha
     }
     u->broker.settings.conn_count_max = (uint32_t)wanted;
     /* Where a slot is a descriptor, any number below the limit may come. */
+    const uint64_t slots = wanted + FDS_RESERVED;
     u->io.slot_count =
-        u->probes[u->probe_count - 1].slot_is_fd ? (uint32_t)fds : (uint32_t)wanted + FDS_RESERVED;
+        (uint32_t)(u->probes[u->probe_count - 1].slot_is_fd || slots > fds ? fds : slots);
     u->io.log = &u->broker.sink;
     return 0;
+}
+
+static bool is_long(const char *token)
+{
+    return token && strlen(token) > TOKEN_MAX;
 }
 
 static int check_limits(const struct uproar_options *o, char *why, size_t why_len)
@@ -138,6 +145,8 @@ static int check_limits(const struct uproar_options *o, char *why, size_t why_le
         return refuse(why, why_len, "at most 16 listen addresses");
     if (o->thread_count > THREADS_MAX)
         return refuse(why, why_len, "at most 256 threads");
+    if (is_long(o->publish_token) || is_long(o->subscribe_token))
+        return refuse(why, why_len, "a token is at most 512 bytes");
     if (o->message_bytes_max > MESSAGE_BYTES_MAX)
         return refuse(why, why_len, "a message is at most 1 GiB");
     if (o->heartbeat_ms > INTERVAL_MS_MAX || o->ping_ms > INTERVAL_MS_MAX ||

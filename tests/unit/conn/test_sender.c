@@ -10,7 +10,7 @@
 #include <criterion/new/assert.h>
 #include <stdlib.h>
 
-enum { SLOTS = 4, STREAM_MAX = 1 << 20, INPUT_MAX = 4096 };
+enum { SLOTS = 4, STREAM_MAX = 2 << 20, INPUT_MAX = 4096 };
 
 /* A kernel for one connection: slot 0. */
 struct fake_io {
@@ -22,8 +22,8 @@ struct fake_io {
     bool fresh; /* the next operation begins a new batch of results */
     uint8_t input[INPUT_MAX];
     size_t input_len;
-    size_t room; /* bytes it takes until the next IO_WRITABLE */
-    size_t refill;
+    size_t room;   /* bytes it takes until the next IO_WRITABLE */
+    size_t refill; /* 0: the test says when it is writable again */
     bool closed, shut;
     unsigned sends_in_batch;
     size_t out_len;
@@ -51,10 +51,10 @@ static void fake_poll_arm(struct io *io, uint32_t slot, enum io_poll what)
 {
     struct fake_io *f = fake_of(io);
     cr_assert(eq(u32, slot, 0));
-    if (what == IO_OUT) {
+    if (what == IO_OUT && f->refill > 0) {
         f->room = f->refill;
         push_event(f, IO_WRITABLE);
-    } else if (f->input_len > 0) {
+    } else if (what == IO_IN && f->input_len > 0) {
         push_event(f, IO_READABLE);
     }
 }
@@ -340,7 +340,6 @@ Test(sender, who_falls_behind_the_history_gets_the_cut_frame_then_1013)
     turns(1);
     for (unsigned i = 2; i < 12; i++) {
         publish(i);
-        fake->event_count = 0; /* no room yet */
         turns(1);
     }
     fake->room = SIZE_MAX;
@@ -363,6 +362,41 @@ Test(sender, whoever_keeps_up_loses_nothing_with_a_history_of_one_message)
         publish(i);
     turns(200);
     check_stream(50);
+    teardown();
+}
+
+/* One send carries 256 messages at most, and a turn takes in far more. */
+Test(sender, whoever_keeps_up_loses_nothing_when_more_comes_than_a_turn_sends)
+{
+    setup(1000);
+    subscribe(websocket_request);
+    for (unsigned i = 0; i < 4000; i++)
+        publish(i);
+    turns(50);
+    check_stream(4000);
+    teardown();
+}
+
+Test(sender, a_peer_is_read_again_after_a_pong_that_was_blocked_behind_many_messages)
+{
+    static const char ping[] = "\x89\x80\x01\x02\x03\x04";
+    setup(300);
+    subscribe(websocket_request);
+    fake->room = 0;
+    fake->refill = 0;
+    fake->input_len = sizeof(ping) - 1;
+    memcpy(fake->input, ping, sizeof(ping) - 1);
+    push_event(fake, IO_READABLE);
+    for (unsigned i = 0; i < 100; i++)
+        publish(i);
+    turns(2);
+    say(ping); /* it goes on sending while it does not read */
+    turns(2);
+    cr_assert(not(conn_has(&reactor->conns[0], CONN_POLLING_IN)), "not read meanwhile");
+    fake->room = fake->refill = SIZE_MAX;
+    push_event(fake, IO_WRITABLE);
+    turns(6);
+    cr_assert(conn_has(&reactor->conns[0], CONN_POLLING_IN));
     teardown();
 }
 
