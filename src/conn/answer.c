@@ -8,7 +8,7 @@
 #include "http/reply.h"
 
 static ON_REACTOR void add_answer(struct reactor *r, struct text *out, const struct http_request *q,
-                                  const struct answer *a)
+                                  const struct answer *a, bool keep)
 {
     struct text more = {0};
     if (a->headers)
@@ -22,7 +22,7 @@ static ON_REACTOR void add_answer(struct reactor *r, struct text *out, const str
         .more_headers = text_bytes(&more),
         .date_ms = clock_realtime_ms(),
         .head_only = q && q->method == HTTP_HEAD,
-        .keep_alive = q && q->keep_alive,
+        .keep_alive = keep,
         .minor_0 = q && q->minor == 0,
     };
     http_add_reply(out, &reply);
@@ -33,15 +33,28 @@ static ON_REACTOR void add_answer(struct reactor *r, struct text *out, const str
 ON_REACTOR void answer_send(struct reactor *r, struct conn *c, const struct http_request *q,
                             const struct answer *a)
 {
+    const bool keep = q && exchange_can_go_on(c, q);
     struct text *out = outbox_open(r, c);
     if (out)
-        add_answer(r, out, q, a);
+        add_answer(r, out, q, a, keep);
     if (!outbox_close(r, c))
         return;
-    if (q && q->keep_alive)
+    if (keep)
         exchange_answered(r, c, q);
     else
         conn_end(r, c);
+}
+
+ON_REACTOR void answer_send_text(struct reactor *r, struct conn *c, const struct http_request *q,
+                                 const struct answer *a, struct text *body)
+{
+    struct answer whole = *a;
+    whole.body = text_bytes(body);
+    if (body->failed)
+        conn_drop(r, c, true); /* half an answer would be a lie */
+    else
+        answer_send(r, c, q, &whole);
+    text_fini(body);
 }
 
 ON_REACTOR void answer_error_with(struct reactor *r, struct conn *c, const struct http_request *q,
@@ -51,9 +64,7 @@ ON_REACTOR void answer_error_with(struct reactor *r, struct conn *c, const struc
     http_add_error_body(&body, code, message);
     struct answer a = *error;
     a.content_type = "application/json";
-    a.body = text_bytes(&body);
-    answer_send(r, c, q, &a);
-    text_fini(&body);
+    answer_send_text(r, c, q, &a, &body);
 }
 
 ON_REACTOR void answer_error(struct reactor *r, struct conn *c, const struct http_request *q,

@@ -1,6 +1,7 @@
 /* Answers to HTTP requests, with the header lines that every answer carries. */
 #pragma once
 
+#include "base/text.h"
 #include "conn/conn.h"
 #include "http/origin.h"
 #include "http/request.h"
@@ -17,6 +18,9 @@ struct answer {
  * ends. */
 ON_REACTOR void answer_send(struct reactor *r, struct conn *c, const struct http_request *q,
                             const struct answer *a);
+/* The same with *body, which is taken; one that failed for want of memory drops the connection. */
+ON_REACTOR void answer_send_text(struct reactor *r, struct conn *c, const struct http_request *q,
+                                 const struct answer *a, struct text *body);
 /* {"error": code, "message": message}. */
 ON_REACTOR void answer_error(struct reactor *r, struct conn *c, const struct http_request *q,
                              unsigned status, const char *code, const char *message);

@@ -52,6 +52,9 @@ static ON_REACTOR bool take_capacity(struct broker *b)
 
 static ON_REACTOR void begin_refusal(struct reactor *r, struct conn *c)
 {
+    logline_limited(&r->broker->sink, &r->broker->causes.full, LOGLINE_WARNING,
+                    "full: a connection was refused (--max-connections %u)",
+                    r->broker->settings.conn_count_max);
     conn_set(c, CONN_REFUSED);
     conn_set_timer(r, c, REFUSED_HEAD_MS);
     if (++r->refused_count == REFUSED_MAX)
@@ -68,7 +71,7 @@ ON_REACTOR void conn_open(struct reactor *r, const struct io_event *e)
     conn_set_phase(r, c, CONN_HTTP);
     stat_add(&r->stats.accepts, 1);
     r->open_count++;
-    if (take_capacity(r->broker)) {
+    if (!e->last_resort && take_capacity(r->broker)) {
         conn_set(c, CONN_COUNTED);
         conn_set_timer(r, c, FIRST_HEAD_MS);
     } else {

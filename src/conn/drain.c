@@ -28,36 +28,50 @@ static uint32_t due_count(const struct reactor *r, uint64_t elapsed_ms)
     return (uint32_t)((uint64_t)r->drain_total * elapsed_ms / drain_ms) + 1;
 }
 
-static ON_REACTOR void say_goodbyes(struct reactor *r, uint32_t due)
+/* What was accepted before is delivered first, as long as there is time. */
+static bool is_owed_messages(const struct conn *c)
 {
-    while (r->drain_done < due && r->drain_slot < r->slot_count) {
-        struct conn *c = reactor_conn(r, r->drain_slot++);
-        if (!is_stream(c))
+    return c->set && c->position < c->set->topic->last_seq;
+}
+
+/* The hand goes round at most once a turn. */
+static ON_REACTOR void say_goodbyes(struct reactor *r, uint32_t due, bool in_time)
+{
+    for (uint32_t i = 0; i < r->slot_count && r->drain_done < due; i++) {
+        struct conn *c = reactor_conn(r, r->drain_slot);
+        r->drain_slot = (r->drain_slot + 1) % r->slot_count;
+        if (!is_stream(c) || (in_time && is_owed_messages(c)))
             continue;
         goodbye(r, c, WS_CLOSE_GOING_AWAY, "server is going away");
         r->drain_done++;
     }
 }
 
-/* A publisher whose order is not fixed yet, or a peer whose answer has not gone out. */
-static bool has_unanswered(const struct reactor *r)
+/* A peer whose answer has not gone out, a publisher whose order is not fixed yet; and, as long as
+ * there is time, a request that is only half here. */
+static bool is_unanswered(const struct conn *c, bool in_time)
 {
-    for (uint32_t slot = 0; slot < r->slot_count; slot++) {
-        const struct conn *c = &r->conns[slot];
-        if (c->phase == CONN_HTTP && (c->outbox || (c->inbound && c->inbound->wait == WAIT_ORDER)))
+    if (c->phase != CONN_HTTP)
+        return false;
+    return c->outbox || (c->inbound && (in_time || c->inbound->wait == WAIT_ORDER));
+}
+
+static bool has_unanswered(const struct reactor *r, bool in_time)
+{
+    for (uint32_t slot = 0; slot < r->slot_count; slot++)
+        if (is_unanswered(&r->conns[slot], in_time))
             return true;
-    }
     return false;
 }
 
-static bool is_over(const struct reactor *r, uint64_t elapsed_ms)
+static bool is_over(const struct reactor *r, uint64_t elapsed_ms, bool in_time)
 {
     if (atomic_load_explicit(&r->broker->end_now, memory_order_relaxed))
         return true;
     if (elapsed_ms > (uint64_t)r->broker->settings.drain_ms + DRAIN_GRACE_MS)
         return true;
     return stream_count(r) == 0 && r->ending_count == 0 && r->flushes.count == 0 &&
-           !fanout_has_work(&r->fanout) && !has_unanswered(r);
+           !fanout_has_work(&r->fanout) && !has_unanswered(r, in_time);
 }
 
 ON_REACTOR bool drain_step(struct reactor *r)
@@ -70,8 +84,11 @@ ON_REACTOR bool drain_step(struct reactor *r)
     }
     const uint64_t began_ns = atomic_load_explicit(&r->broker->drain_ns, memory_order_relaxed);
     const uint64_t elapsed_ms = r->now_ns > began_ns ? (r->now_ns - began_ns) / 1000000 : 0;
-    say_goodbyes(r, due_count(r, elapsed_ms));
-    if (!r->drained && is_over(r, elapsed_ms)) {
+    const bool in_time = elapsed_ms < r->broker->settings.drain_ms &&
+                         !atomic_load_explicit(&r->broker->end_now, memory_order_relaxed);
+    if (!in_time || !log_has_work(r->broker->log, r->index))
+        say_goodbyes(r, due_count(r, elapsed_ms), in_time);
+    if (!r->drained && is_over(r, elapsed_ms, in_time)) {
         r->drained = true;
         atomic_fetch_add_explicit(&r->broker->drained_count, 1, memory_order_relaxed);
     }

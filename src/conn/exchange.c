@@ -89,17 +89,24 @@ ON_REACTOR void exchange_want_body(struct reactor *r, struct conn *c, const stru
     admit_body(r, c);
 }
 
-ON_REACTOR void exchange_answered(struct reactor *r, struct conn *c, const struct http_request *q)
+static bool has_unread_body(const struct conn *c, const struct http_request *q)
 {
     const bool was_read = c->inbound && c->inbound->state == INBOUND_ANSWER;
-    const bool has_body = !was_read && (q->chunked || q->content_length > 0);
-    if (!has_body) {
+    return !was_read && (q->chunked || q->content_length > 0);
+}
+
+/* Whoever waits for a 100 will not send the body, or will: the framing is lost either way. */
+bool exchange_can_go_on(const struct conn *c, const struct http_request *q)
+{
+    if (!q->keep_alive || !has_unread_body(c, q))
+        return q->keep_alive;
+    return !q->expect_continue && (q->chunked || q->content_length <= DISCARD_MAX);
+}
+
+ON_REACTOR void exchange_answered(struct reactor *r, struct conn *c, const struct http_request *q)
+{
+    if (!has_unread_body(c, q)) {
         request_over(r, c);
-        return;
-    }
-    /* Whoever waits for a 100 will not send the body, or will: the framing is lost either way. */
-    if (q->expect_continue || (!q->chunked && q->content_length > DISCARD_MAX)) {
-        conn_end(r, c);
         return;
     }
     struct inbound *in = inbound_get(r, c);
@@ -243,11 +250,20 @@ static ON_REACTOR void keep_scanned(struct reactor *r, struct conn *c, size_t sc
     in->head_started = true;
 }
 
+/* A 503 now could pass for the answer to a publish that was accepted. */
+static ON_REACTOR void cannot_park(struct reactor *r, struct conn *c)
+{
+    if (c->inbound && c->inbound->wait == WAIT_ORDER)
+        conn_drop(r, c, true);
+    else
+        no_memory(r, c);
+}
+
 ON_REACTOR void exchange_receive(struct reactor *r, struct conn *c, struct span in)
 {
     if (c->inbound && (c->inbound->wait != WAIT_NONE || c->inbound->parked.len > 0)) {
         if (inbound_park(r, c, span_bytes(in)) != 0)
-            no_memory(r, c);
+            cannot_park(r, c);
         else
             exchange_resume(r, c);
         return;
@@ -255,7 +271,7 @@ ON_REACTOR void exchange_receive(struct reactor *r, struct conn *c, struct span 
     size_t scanned = 0;
     run(r, c, &in, &scanned);
     if (c->phase == CONN_HTTP && inbound_park(r, c, span_bytes(in)) != 0)
-        no_memory(r, c);
+        cannot_park(r, c);
     keep_scanned(r, c, scanned);
     hand_over(r, c, in);
 }
@@ -263,6 +279,15 @@ ON_REACTOR void exchange_receive(struct reactor *r, struct conn *c, struct span 
 static ON_REACTOR bool is_waiting(const struct conn *c)
 {
     return c->inbound && c->inbound->wait != WAIT_NONE;
+}
+
+/* Between requests nothing is kept. */
+static ON_REACTOR void free_if_idle(struct reactor *r, struct conn *c)
+{
+    const struct inbound *in = c->inbound;
+    if (c->phase == CONN_HTTP && in && in->state == INBOUND_HEAD && in->wait == WAIT_NONE &&
+        in->parked.len == 0)
+        request_over(r, c);
 }
 
 ON_REACTOR void exchange_resume(struct reactor *r, struct conn *c)
@@ -278,8 +303,9 @@ ON_REACTOR void exchange_resume(struct reactor *r, struct conn *c)
     hand_over(r, c, in);
     const size_t consumed = c->phase == CONN_HTTP ? held.len - in.len : held.len;
     if (inbound_repark(r, c, &held, consumed) != 0)
-        no_memory(r, c);
+        cannot_park(r, c);
     keep_scanned(r, c, scanned);
+    free_if_idle(r, c);
 }
 
 /* --- ends and time ---------------------------------------------------------------------------- */

@@ -14,7 +14,7 @@
 
 #include <errno.h>
 
-enum { EVENT_MAX = 255, ORDER_RETRY_MS = 30000 };
+enum { EVENT_MAX = 255, TYPE_KEPT_MAX = 127, ORDER_RETRY_MS = 30000 };
 
 static ON_REACTOR void reject(struct reactor *r, struct conn *c, const struct http_request *q,
                               enum rejected reason, const struct answer *error)
@@ -50,7 +50,9 @@ ON_REACTOR void publish_too_large(struct reactor *r, struct conn *c, const struc
 
 ON_REACTOR void publish_no_room(struct reactor *r, struct conn *c)
 {
-    reject_with(r, c, NULL, REJECTED_memory, 503,
+    struct http_request last = *c->inbound->request;
+    last.keep_alive = false;
+    reject_with(r, c, &last, REJECTED_memory, 503,
                 "unfinished bodies use all of --body-memory, try again");
 }
 
@@ -114,6 +116,13 @@ static enum message_kind kind_of(const struct http_request *q, struct bytes body
     UNREACHABLE("media");
 }
 
+/* A type too long to be one is not kept: the history does not count it. */
+static struct bytes kept_type(const struct http_request *q)
+{
+    const struct bytes type = http_request_field(q, "content-type");
+    return type.len <= TYPE_KEPT_MAX ? type : (struct bytes){0};
+}
+
 static ON_REACTOR struct message *message_of(struct reactor *r, struct conn *c,
                                              enum message_kind kind)
 {
@@ -128,7 +137,7 @@ static ON_REACTOR struct message *message_of(struct reactor *r, struct conn *c,
     const struct message_options o = {
         .topic = {topic, (size_t)topic_len},
         .event = {event_len > 0 ? event : NULL, event_len > 0 ? (size_t)event_len : 0},
-        .content_type = http_request_field(q, "content-type"),
+        .content_type = kept_type(q),
         .payload = text_bytes(&in->body),
         .kind = kind,
         .origin = {(uint16_t)r->index, in->tag, reactor_slot(r, c), c->generation},
@@ -172,11 +181,9 @@ static ON_REACTOR void answer_created(struct reactor *r, struct conn *c, const s
     text_add_str(&body, "}\n");
     const struct answer a = {.status = 201,
                              .content_type = "application/json",
-                             .body = text_bytes(&body),
                              .headers = "Cache-Control: no-store\r\n"};
     c->inbound->wait = WAIT_NONE;
-    answer_send(r, c, c->inbound->request, &a);
-    text_fini(&body);
+    answer_send_text(r, c, c->inbound->request, &a, &body);
 }
 
 ON_REACTOR void publish_ordered(struct reactor *r, const struct message *m)

@@ -217,7 +217,7 @@ static ON_REACTOR void on_received(struct reactor *r, const struct io_result *re
         conn_read_on(r, c);
     } else if (result->result == 0) {
         conn_peer_ended(r, c);
-    } else if (result->result == -EAGAIN) {
+    } else if (io_is_passing(result->result)) {
         conn_clear(c, CONN_UNREAD);
         conn_read_on(r, c);
     } else {

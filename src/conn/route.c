@@ -115,7 +115,9 @@ static ON_REACTOR void tell_cursor(struct reactor *r, struct conn *c, const stru
 
 static bool wants_upgrade(const struct http_request *q)
 {
-    return http_request_field(q, "upgrade").at || http_request_field(q, "sec-websocket-key").at;
+    /* Other upgrades (h2c) are ignored, as RFC 9110, 7.8 allows. */
+    return http_request_has_token(q, "upgrade", "websocket") ||
+           http_request_field(q, "sec-websocket-key").at;
 }
 
 static ON_REACTOR void subscribe(struct reactor *r, struct conn *c, const struct http_request *q,
@@ -224,16 +226,23 @@ static ON_REACTOR void refuse(struct reactor *r, struct conn *c, const struct ht
                                              : "the server is going away, try again");
 }
 
+/* A full or leaving server still says how it is: a 503 from healthz would have it killed. */
 static bool is_probe(const struct route *route)
 {
-    return route->run != topic_path;
+    return route->run == healthz || route->run == readyz || route->run == metrics;
 }
 
 ON_REACTOR void route_request(struct reactor *r, struct conn *c, const struct http_request *q,
                               struct bytes head)
 {
     const struct route *route = find(q->path);
-    if (conn_has(c, CONN_REFUSED))
+    struct http_request last;
+    if (conn_has(c, CONN_REFUSED)) {
+        last = *q;
+        last.keep_alive = false; /* its place is for the next one */
+        q = &last;
+    }
+    if (conn_has(c, CONN_REFUSED) && !(route && is_probe(route)))
         refuse(r, c, q, REFUSED_full);
     else if (q->method == HTTP_OPTIONS && (route || bytes_equal(q->path, BYTES_LITERAL("*"))))
         preflight(r, c, q, route ? route->methods : "GET, HEAD, POST, OPTIONS");

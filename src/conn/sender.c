@@ -122,7 +122,7 @@ ON_REACTOR void sender_forget_batches(struct reactor *r)
 
 /* --- gathering sends -------------------------------------------------------------------------- */
 
-/* A record for one send of c. May settle those before it, c's own among them: look at c after. */
+/* A record for one send of c. The caller has settled a full batch: settle_if_full(). */
 static ON_REACTOR struct send_record *record_new(struct reactor *r, struct conn *c)
 {
     struct sender *s = &r->sender;
@@ -159,11 +159,11 @@ static ON_REACTOR void send_batch(struct reactor *r, struct conn *c, const struc
         io_send_vec(r->io, record->slot, tag, b->vecs, b->count);
 }
 
-static ON_REACTOR void drop_for_memory(struct reactor *r, struct conn *c)
+/* Its subscribers stay, and are offered it again in the next turn. */
+static ON_REACTOR void log_no_image(struct reactor *r)
 {
     logline_limited(&r->broker->sink, &r->broker->causes.memory, LOGLINE_ERROR,
-                    "no memory for a message's image: its subscriber was dropped");
-    conn_drop(r, c, true);
+                    "no memory for a message's image: its subscribers wait");
 }
 
 static inline bool is_behind(const struct conn *c)
@@ -187,8 +187,8 @@ ON_REACTOR uint64_t sender_offer(struct reactor *r, struct set *set, enum wire w
     }
     const struct batch *b = batch_for(r, set->topic, wire, c->position);
     if (!b) {
-        drop_for_memory(r, c);
-        return UINT64_MAX;
+        log_no_image(r);
+        return c->position;
     }
     send_batch(r, c, b);
     return b->last_seq;
@@ -204,7 +204,7 @@ static ON_REACTOR uint32_t add_messages(struct reactor *r, struct conn *c,
     record->first_seq = history_after(&r->history, c->set->topic, c->position);
     gather(r, c->wire, record->first_seq, &g);
     if (g.count == 0)
-        return 0; /* no memory for an image: what is its own goes out, then it is dropped */
+        return 0; /* no memory for an image: what is its own goes out */
     record->message_count = g.count;
     record->last_seq = c->position = g.last_seq;
     record->bytes += g.bytes;
@@ -249,25 +249,29 @@ ON_REACTOR void sender_flush_conn(struct reactor *r, struct conn *c)
     }
     outbox_free(&c->outbox);
     if (!is_behind(c)) {
+        c->blocked_ms = 0;
         conn_drained(r, c);
         return;
     }
     const struct batch *b = batch_for(r, c->set->topic, c->wire, c->position);
-    if (!b)
-        drop_for_memory(r, c);
-    else
+    if (b) {
         send_batch(r, c, b);
+        return;
+    }
+    log_no_image(r);
+    reactor_queue_flush(r, c);
 }
 
-ON_REACTOR void sender_send_constant(struct reactor *r, struct conn *c, struct bytes constant)
+ON_REACTOR bool sender_send_constant(struct reactor *r, struct conn *c, struct bytes constant)
 {
     if (c->cut || c->outbox || conn_has(c, CONN_POLLING_OUT | CONN_FLUSH_QUEUED))
-        return;
+        return false;
     settle_if_full(r);
     struct send_record *record = record_new(r, c);
     record->constant = constant;
     record->bytes = constant.len;
     io_send(r->io, record->slot, record_tag(r, record), constant);
+    return true;
 }
 
 /* --- settling them ---------------------------------------------------------------------------- */
@@ -365,10 +369,10 @@ static ON_REACTOR void settle_one(struct reactor *r, const struct send_record *r
         settle_whole(r, c, record);
     else if (record->result >= 0)
         settle_cut(r, c, record, (uint64_t)record->result);
-    else if (record->result == -EAGAIN)
+    else if (io_is_passing(record->result))
         settle_cut(r, c, record, 0);
     else
-        conn_drop(r, c, false); /* the peer is gone, or the kernel has no memory for it */
+        conn_drop(r, c, false); /* the peer is gone */
 }
 
 ON_REACTOR void sender_settle(struct reactor *r)
@@ -392,5 +396,6 @@ ON_REACTOR void sender_settle(struct reactor *r)
 ON_REACTOR void sender_writable(struct reactor *r, struct conn *c)
 {
     conn_clear(c, CONN_POLLING_OUT);
+    c->heard_ms = r->now_ms; /* it took something: a proof of life like any other */
     reactor_queue_flush(r, c);
 }

@@ -61,9 +61,9 @@ void sender_fini(struct sender *s);
 ON_REACTOR uint64_t sender_offer(struct reactor *r, struct set *set, enum wire wire, uint32_t slot);
 /* Sends what the connection owes, in the order above. */
 ON_REACTOR void sender_flush_conn(struct reactor *r, struct conn *c);
-/* A ping or heartbeat; dropped when there is no room (a peer's silence is judged by what it sends,
- * not by what we could). Constant memory. */
-ON_REACTOR void sender_send_constant(struct reactor *r, struct conn *c, struct bytes constant);
+/* A ping or heartbeat from constant memory, if nothing stands before it. False: something does, and
+ * nothing was sent. */
+ON_REACTOR bool sender_send_constant(struct reactor *r, struct conn *c, struct bytes constant);
 /* Submits what is gathered and settles each send. */
 ON_REACTOR void sender_settle(struct reactor *r);
 /* The history is about to change: batches point into it. Nothing may be unsettled. */

@@ -29,12 +29,10 @@ ON_REACTOR void slow_blocked(struct reactor *r, struct conn *c)
         conn_set_timer(r, c, SLOW_WATCH_MS);
 }
 
-ON_REACTOR bool slow_timeout(struct reactor *r, struct conn *c)
+ON_REACTOR void slow_watch(struct reactor *r, struct conn *c)
 {
-    if (slow_lost_its_place(c)) {
+    if (slow_lost_its_place(c))
         slow_apply(r, c);
-        return true;
-    }
-    conn_set_timer(r, c, SLOW_WATCH_MS);
-    return false;
+    else
+        conn_set_timer(r, c, SLOW_WATCH_MS);
 }

@@ -13,5 +13,5 @@ ON_REACTOR bool slow_lost_its_place(const struct conn *c);
 ON_REACTOR void slow_apply(struct reactor *r, struct conn *c);
 /* A send did not go out whole: from now on it is watched. */
 ON_REACTOR void slow_blocked(struct reactor *r, struct conn *c);
-/* Its timer fired while it is behind. True: it was ended or dropped. */
-ON_REACTOR bool slow_timeout(struct reactor *r, struct conn *c);
+/* Its timer fired while it is behind: ends it, or looks again soon. */
+ON_REACTOR void slow_watch(struct reactor *r, struct conn *c);

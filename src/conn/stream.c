@@ -111,10 +111,10 @@ ON_REACTOR void stream_refuse_events(struct reactor *r, struct conn *c,
 ON_REACTOR void stream_timeout(struct reactor *r, struct conn *c)
 {
     if (c->blocked_ms != 0) {
-        (void)slow_timeout(r, c);
+        slow_watch(r, c);
         return;
     }
-    sender_send_constant(r, c, sse_heartbeat(c->wire == WIRE_SSE_CHUNKED));
+    (void)sender_send_constant(r, c, sse_heartbeat(c->wire == WIRE_SSE_CHUNKED));
     schedule_heartbeat(r, c);
 }
 

@@ -41,7 +41,7 @@ static const struct row rows[] = {
     {"max-connections", "N", "peers at a time (default what the system allows)", .take = take_count,
      FIELD(connection_count_max), .min = 1, .max = 100000000},
     {"max-message", "BYTES", "longest message that is taken (default 1M)", .take = take_bytes,
-     FIELD(message_bytes_max), .min = 1, .max = GIB},
+     FIELD(message_bytes_max), .min = 1, .max = GIB / 4},
     {"body-memory", "BYTES", "memory for unfinished messages (default 256M)", .take = take_bytes,
      FIELD(body_memory), .min = 1, .max = TIB},
     {"history-messages", "N", "messages kept to resume from (default 65536)", .take = take_count,

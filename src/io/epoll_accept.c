@@ -84,6 +84,7 @@ static void adopt(struct epoll *e, int fd, uint32_t listener, const union io_add
     }
     struct io_event *event = io_event_add(&e->events, IO_ACCEPTED, (uint32_t)fd, 0);
     event->listener = listener;
+    event->last_resort = e->reserve_fd == -1;
     event->peer = *peer;
 }
 

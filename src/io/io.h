@@ -18,6 +18,7 @@
 #include "base/bytes.h"
 #include "base/logline.h"
 
+#include <errno.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
@@ -50,6 +51,7 @@ struct io_event {
     uint32_t slot;
     int32_t result;
     uint32_t listener;
+    bool last_resort;      /* IO_ACCEPTED only: on the reserve descriptor; let it go soon */
     union io_address peer; /* IO_ACCEPTED only */
 };
 
@@ -146,5 +148,11 @@ ON_REACTOR unsigned io_wait(struct io *io, uint64_t timeout_ns, const struct io_
 
 /* Wakes the reactor out of io_wait() (about 12 us: callers elide it while the reactor is awake). */
 ANY_THREAD void io_wake(struct io *io);
+
+/* -EAGAIN, or a shortage that passes: the socket is well, try again when it is ready. */
+static inline bool io_is_passing(int64_t result)
+{
+    return result == -EAGAIN || result == -ENOMEM || result == -ENOBUFS;
+}
 
 const char *io_backend_name(enum io_backend backend); /* "uring", "epoll" */

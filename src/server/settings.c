@@ -13,8 +13,9 @@ enum {
     /* Descriptors that are not connections: listeners, rings, wake-ups, standard streams, and the
      * peers that are just being refused. */
     FDS_RESERVED = 256,
-    MESSAGE_BYTES_MAX = 1 << 30,
-    TOKEN_MAX = 512, /* what a query's token is decoded into */
+    MESSAGE_BYTES_MAX = 1 << 28, /* its largest image stays below what one send takes */
+    SLOTS_MAX = 1 << 20,         /* the largest file table of a ring */
+    TOKEN_MAX = 512,             /* what a query's token is decoded into */
     INTERVAL_MS_MAX = 24 * 3600 * 1000,
 };
 
@@ -113,7 +114,8 @@ void settings_log_probes(const struct uproar *u)
 static int choose_capacity(struct uproar *u, const struct uproar_options *o, char *why,
                            size_t why_len)
 {
-    const uint64_t fds = process_fd_limit();
+    const uint64_t limit = process_fd_limit();
+    const uint64_t fds = limit < SLOTS_MAX ? limit : SLOTS_MAX;
     const uint64_t most = fds > 2 * FDS_RESERVED ? fds - FDS_RESERVED : fds / 2;
     const uint64_t wanted = DEFAULT(o->connection_count_max, most);
     if (wanted > most) {
@@ -139,8 +141,6 @@ static bool is_long(const char *token)
 
 static int check_limits(const struct uproar_options *o, char *why, size_t why_len)
 {
-    if (o->size < sizeof(size_t) || o->size > sizeof(*o))
-        return refuse(why, why_len, "options.size is not that of this library or an older one");
     if (o->listen_count > IO_LISTENERS_MAX)
         return refuse(why, why_len, "at most 16 listen addresses");
     if (o->thread_count > THREADS_MAX)
@@ -148,7 +148,7 @@ static int check_limits(const struct uproar_options *o, char *why, size_t why_le
     if (is_long(o->publish_token) || is_long(o->subscribe_token))
         return refuse(why, why_len, "a token is at most 512 bytes");
     if (o->message_bytes_max > MESSAGE_BYTES_MAX)
-        return refuse(why, why_len, "a message is at most 1 GiB");
+        return refuse(why, why_len, "a message is at most 256 MiB");
     if (o->heartbeat_ms > INTERVAL_MS_MAX || o->ping_ms > INTERVAL_MS_MAX ||
         o->drain_ms > INTERVAL_MS_MAX || o->history_ms > INTERVAL_MS_MAX)
         return refuse(why, why_len, "intervals are at most a day");
@@ -158,9 +158,11 @@ static int check_limits(const struct uproar_options *o, char *why, size_t why_le
 int settings_init(struct uproar *u, const struct uproar_options *given, char *why, size_t why_len)
 {
     struct uproar_options o = {0};
-    if (check_limits(given, why, why_len) != 0)
-        return -EINVAL;
+    if (given->size < sizeof(size_t) || given->size > sizeof(o))
+        return refuse(why, why_len, "options.size is not that of this library or an older one");
     memcpy(&o, given, given->size); /* an older program's is shorter: the rest are defaults */
+    if (check_limits(&o, why, why_len) != 0)
+        return -EINVAL;
     u->on = o.on;
     u->user = o.user;
     u->broker.sink = (struct logline_sink){.write = o.on.on_log, .user = o.user};

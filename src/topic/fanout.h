@@ -11,9 +11,9 @@ struct fanout {
     /* Called between two passes over one set: a member must not be offered twice before what it was
      * offered first is known to be out or cut. */
     void (*settle)(void *user);
-    /* Offers conn what it has not been offered yet. May make it leave ITS OWN set place only
-     * through a later turn (errors are told after the submit). Returns the newest seq it was
-     * offered, so that the pass knows whether another must follow. */
+    /* Offers conn what it has not been offered yet; may make it leave its place. Returns the newest
+     * seq it was offered (UINT64_MAX: not the pass's concern), so that the pass knows whether
+     * another must follow. */
     uint64_t (*offer)(void *user, struct set *set, enum wire wire, uint32_t conn);
     void *user;
 };

@@ -20,7 +20,7 @@ def check_refusal(response):
     check.true(response.has_token('connection', 'close'), f'close is not announced: {response}')
 
 
-def knock(server, fields=(), method='GET', target='/healthz', body=None):
+def knock(server, fields=(), method='GET', target='/t/x', body=None):
     with http.Connection(server.port) as connection:
         response = connection.ask(method, target, fields, body)
         check.equal(connection.ends(), b'', 'bytes after a refusal')
@@ -34,9 +34,13 @@ def test_a_newcomer_gets_503_with_retry_after(case):
     check_refusal(knock(server, websocket.handshake_fields(websocket.new_key()), target='/t/x'))
 
 
-def test_readyz_says_full_by_being_refused(case):
+def test_a_full_server_still_says_how_it_is(case):
+    """A 503 from healthz would have it killed, and everybody in it."""
     server, _ = start_full(case)
-    check.equal(knock(server, target='/readyz').status, 503, 'status')
+    check.equal(knock(server, target='/readyz').status, 503, 'status of /readyz')
+    check.equal(knock(server, target='/healthz').status, 200, 'status of /healthz')
+    check.equal(knock(server, target='/metrics').status, 200, 'status of /metrics')
+    check.equal(knock(server, target='/').status, 503, 'status of /')
 
 
 def test_an_event_source_gets_200_and_a_retry_and_the_end(case):
@@ -109,7 +113,7 @@ def test_a_crowd_before_a_full_house_is_refused_and_none_is_left_waiting(case):
     server = case.start('--max-connections', 16)
     crowd = [case.connection(at=server) for _ in range(64)]
     for connection in crowd:
-        connection.send(http.request_bytes('GET', '/healthz', port=server.port))
+        connection.send(http.request_bytes('GET', '/', port=server.port))
     statuses = [connection.answer().status for connection in crowd]
     check.equal(set(statuses), {200, 503}, 'statuses')
     check.true(statuses.count(200) <= 16, f'{statuses.count(200)} were let in')
@@ -126,13 +130,13 @@ def test_running_out_of_descriptors_refuses_newcomers_in_words(case):
     server = case.start(nofile=128, io='epoll')
     crowd = [case.keep(http.Connection(server.port)) for _ in range(200)]
     for connection in crowd:
-        connection.send(http.request_bytes('GET', '/healthz', port=server.port))
+        connection.send(http.request_bytes('GET', '/', port=server.port))
     statuses = [connection.answer().status for connection in crowd]
     check.true(set(statuses) <= {200, 503}, f'statuses: {set(statuses)}')
     check.true(statuses.count(200) >= 16, f'only {statuses.count(200)} were let in')
     check.true(503 in statuses, 'nobody was refused: the limit was not reached')
     survivor = crowd[statuses.index(200)]
-    check.equal(survivor.ask('GET', '/healthz').status, 200, 'one of those let in')
+    check.equal(survivor.ask('GET', '/').status, 200, 'one of those let in')
     for connection in crowd:
         connection.close()
     check.eventually(lambda: http.ask(server, 'GET', '/readyz').status == 200, 'ready again')

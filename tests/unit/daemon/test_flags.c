@@ -72,7 +72,8 @@ static const struct number {
     {"threads", OPTION(thread_count), 1, 256, 1, "must be 1 to 256", "must be 1 to 256"},
     {"max-connections", OPTION(connection_count_max), 1, 100000000, 1, "must be 1 to 100000000",
      "must be 1 to 100000000"},
-    {"max-message", OPTION(message_bytes_max), 1, 1 << 30, 1, "must be 1 to 1G", "must be 1 to 1G"},
+    {"max-message", OPTION(message_bytes_max), 1, 1 << 28, 1, "must be 1 to 256M",
+     "must be 1 to 256M"},
     {"body-memory", OPTION(body_memory), 1, 1ull << 40, 1, "must be 1 to 1024G",
      "must be 1 to 1024G"},
     {"history-messages", OPTION(history_count), 1, 100000000, 1, "must be 1 to 100000000",
@@ -175,7 +176,7 @@ Test(flags, refuse_sizes_that_are_none)
     expect_no_number("history-bytes", "1025G", "must be 1 to 1024G");
     expect_no_number("history-bytes", "0M", "must be 1 to 1024G");
     expect_no_number("history-bytes", "17179869184G", "must be 1 to 1024G");
-    expect_no_number("max-message", "1048577k", "must be 1 to 1G");
+    expect_no_number("max-message", "262145k", "must be 1 to 256M");
 }
 
 Test(flags, choose_the_kernel_interface_by_name)
