@@ -14,7 +14,8 @@ enum {
     BATCH_VECS_MAX = 256,
     BATCH_BYTES_MAX = 256 << 10,
     BATCHES_MAX = 8,
-    MIXED_VECS_MAX = 32, /* cut frame, outbox, and the first messages behind them */
+    FLAT_MEMBERS_MIN = 8, /* so many share a batch: then one copy saves each of them its iovecs */
+    MIXED_VECS_MAX = 32,  /* cut frame, outbox, and the first messages behind them */
 };
 
 /* Consecutive messages of one topic in one wire form, shared by all who are at the same place.
@@ -27,6 +28,7 @@ struct batch {
     uint64_t before_seq; /* the topic's entry before first_seq: positions in [before, first) fit */
     uint64_t first_seq, last_seq;
     size_t bytes;
+    struct bytes flat; /* all of it in one piece; at == NULL: only vecs */
     struct iovec vecs[BATCH_VECS_MAX];
 };
 
@@ -45,7 +47,8 @@ struct send_record {
 #define SEND_WHOLE INT64_MAX
 
 struct sender {
-    struct batch *batches; /* [BATCHES_MAX] */
+    struct batch *batches;             /* [BATCHES_MAX] */
+    uint8_t (*flats)[BATCH_BYTES_MAX]; /* one for each, reserved: they cost what is used */
     unsigned batch_count;
     unsigned record_count;
     uint64_t timed_seq; /* messages up to here are in the publish-to-send histogram */

@@ -25,6 +25,7 @@ struct fake_io {
     size_t room;   /* bytes it takes until the next IO_WRITABLE */
     size_t refill; /* 0: the test says when it is writable again */
     bool closed, shut;
+    unsigned last_count; /* pieces of the last send */
     unsigned sends_in_batch;
     size_t out_len;
     uint8_t out[STREAM_MAX];
@@ -76,6 +77,7 @@ static void fake_send_vec(struct io *io, uint32_t slot, uint32_t tag, const stru
     size_t total = 0, taken = 0;
     begin_batch(f);
     cr_assert(eq(u32, f->sends_in_batch++, 0), "two sends of one connection between two reaps");
+    f->last_count = count;
     for (unsigned i = 0; i < count; i++) {
         const size_t n = vec[i].iov_len < f->room ? vec[i].iov_len : f->room;
         memcpy(f->out + f->out_len, vec[i].iov_base, n);
@@ -269,6 +271,28 @@ Test(sender, sends_what_was_published_in_one_turn_with_one_send)
         publish(i);
     turns(1);
     check_stream(20);
+    teardown();
+}
+
+Test(sender, sends_in_one_piece_what_many_share_and_as_pieces_what_few_do)
+{
+    uint32_t places[FLAT_MEMBERS_MIN];
+    setup(64);
+    subscribe(websocket_request);
+    struct set *set = reactor->conns[0].set;
+    publish(0);
+    publish(1);
+    turns(1);
+    cr_assert(eq(u32, fake->last_count, 2));
+    for (uint32_t i = 0; i < FLAT_MEMBERS_MIN; i++) /* the same one: it is offered nothing twice */
+        cr_assert(eq(int, set_join(set, WIRE_WS, 0, &places[i]), 0));
+    for (unsigned i = 2; i < 20; i++)
+        publish(i);
+    turns(1);
+    cr_assert(eq(u32, fake->last_count, 1));
+    check_stream(20);
+    for (uint32_t i = FLAT_MEMBERS_MIN; i > 0; i--)
+        set_leave(set, WIRE_WS, places[i - 1]);
     teardown();
 }
 
