@@ -126,7 +126,7 @@ Test(flags, refuse_numbers_one_past_their_limits)
     for (size_t i = 0; i < NUMBER_COUNT; i++) {
         const struct number *n = &numbers[i];
         char above[32];
-        const bool is_bytes = strstr(n->above, "G") != NULL;
+        const bool is_bytes = strpbrk(n->above, "MG") != NULL;
         snprintf(above, sizeof(above), "%llu", (unsigned long long)n->max + 1);
         expect_no_number(n->flag, above, n->above);
         expect_no_number(n->flag, "18446744073709551616", n->above);

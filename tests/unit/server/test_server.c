@@ -1,0 +1,198 @@
+/* The public API as an embedder uses it: start, publish from outside, stop, free; real sockets. */
+#include "uproar.h"
+
+#include <arpa/inet.h>
+#include <criterion/criterion.h>
+#include <criterion/new/assert.h>
+#include <dirent.h>
+#include <errno.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+static struct uproar *start(struct uproar_options *o)
+{
+    static const struct uproar_listen listen = {"127.0.0.1:0"};
+    struct uproar *u;
+    char why[256];
+    o->listen = &listen;
+    o->listen_count = 1;
+    if (o->thread_count == 0)
+        o->thread_count = 2;
+    cr_assert(eq(int, uproar_start(o, &u, why, sizeof(why)), 0), "%s", why);
+    return u;
+}
+
+static struct uproar *start_default(void)
+{
+    struct uproar_options o;
+    uproar_options_init(&o, sizeof(o));
+    return start(&o);
+}
+
+/* A subscriber of /t/t by SSE whose stream is close-delimited: the bytes are the events. */
+static int subscribe(const struct uproar *u)
+{
+    static const char request[] =
+        "GET /t/t HTTP/1.0\r\nHost: x\r\nAccept: text/event-stream\r\n\r\n";
+    char first[1024];
+    const struct sockaddr_in to = {.sin_family = AF_INET,
+                                   .sin_port = htons((uint16_t)uproar_port(u, 0)),
+                                   .sin_addr = {htonl(INADDR_LOOPBACK)}};
+    const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    cr_assert(eq(int, connect(fd, (const struct sockaddr *)&to, sizeof(to)), 0));
+    cr_assert(eq(i64, send(fd, request, sizeof(request) - 1, 0), (ssize_t)sizeof(request) - 1));
+    cr_assert(gt(i64, recv(fd, first, sizeof(first), 0), 0));
+    return fd;
+}
+
+struct reader {
+    int fd;
+    unsigned events;
+};
+
+static void *count_events(void *arg)
+{
+    struct reader *r = arg;
+    char buf[65536];
+    char before = 0;
+    ssize_t n;
+    while ((n = recv(r->fd, buf, sizeof(buf), 0)) > 0)
+        for (ssize_t i = 0; i < n; i++) {
+            r->events += before == '\n' && buf[i] == '\n';
+            before = buf[i];
+        }
+    close(r->fd);
+    return NULL;
+}
+
+static unsigned count_descriptors(void)
+{
+    unsigned count = 0;
+    DIR *dir = opendir("/proc/self/fd");
+    while (readdir(dir))
+        count++;
+    closedir(dir);
+    return count;
+}
+
+Test(server, delivers_what_was_accepted_before_the_drain)
+{
+    enum { COUNT = 5000 };
+    struct uproar_options o;
+    uproar_options_init(&o, sizeof(o));
+    o.drain_ms = 20000;
+    struct uproar *u = start(&o);
+    struct reader r = {.fd = subscribe(u)};
+    pthread_t thread;
+    pthread_create(&thread, NULL, count_events, &r);
+    for (int i = 0; i < COUNT; i++)
+        cr_assert(eq(int, uproar_publish(u, "t", "hello", 5, UPROAR_TEXT), 0));
+    cr_assert(eq(int, uproar_free(&u), 0));
+    pthread_join(thread, NULL);
+    cr_assert(ge(u32, r.events, COUNT)); /* the first block may have been read by subscribe() */
+    cr_assert(le(u32, r.events, COUNT + 1));
+}
+
+Test(server, says_what_is_wrong_with_a_message)
+{
+    struct uproar_options o;
+    uproar_options_init(&o, sizeof(o));
+    o.message_bytes_max = 3;
+    struct uproar *u = start(&o);
+    cr_assert(eq(int, uproar_publish(u, "t", "abc", 3, UPROAR_TEXT), 0));
+    cr_assert(eq(int, uproar_publish(u, "t", NULL, 0, UPROAR_BINARY), 0));
+    cr_assert(eq(int, uproar_publish(u, "t", "abcd", 4, UPROAR_TEXT), -EMSGSIZE));
+    cr_assert(eq(int, uproar_publish(u, "t", "\xff", 1, UPROAR_TEXT), -EILSEQ));
+    cr_assert(eq(int, uproar_publish(u, "t", "\xff", 1, UPROAR_BINARY), 0));
+    cr_assert(eq(int, uproar_publish(u, "", "a", 1, UPROAR_TEXT), -EINVAL));
+    cr_assert(eq(int, uproar_publish(u, "a.*", "a", 1, UPROAR_TEXT), -EINVAL));
+    cr_assert(eq(int, uproar_publish(u, "t", "a", 1, (enum uproar_kind)0), -EINVAL));
+    cr_assert(eq(int, uproar_stop(u), 0));
+    cr_assert(eq(int, uproar_publish(u, "t", "a", 1, UPROAR_TEXT), -ESHUTDOWN));
+    cr_assert(eq(int, uproar_free(&u), 0));
+}
+
+Test(server, two_live_in_one_process_and_leave_no_descriptor_behind)
+{
+    const unsigned before = count_descriptors();
+    struct uproar *a = start_default(), *b = start_default();
+    cr_assert(ne(int, uproar_port(a, 0), uproar_port(b, 0)));
+    cr_assert(eq(int, uproar_port(a, 1), -EINVAL));
+    cr_assert(eq(int, uproar_free(&a), 0));
+    cr_assert(eq(int, uproar_free(&b), 0));
+    cr_assert(eq(ptr, a, NULL));
+    cr_assert(eq(int, uproar_free(&a), 0));
+    cr_assert(eq(u32, count_descriptors(), before));
+}
+
+Test(server, without_a_socket_it_is_a_broker_inside_the_process)
+{
+    struct uproar_options o;
+    struct uproar *u;
+    char why[256];
+    uproar_options_init(&o, sizeof(o));
+    cr_assert(eq(int, uproar_start(&o, &u, why, sizeof(why)), 0), "%s", why);
+    cr_assert(eq(int, uproar_publish(u, "t", "a", 1, UPROAR_TEXT), 0));
+    cr_assert(eq(int, uproar_free(&u), 0));
+}
+
+Test(server, refuses_options_in_one_line)
+{
+    static const struct uproar_listen bad = {"nowhere"};
+    struct uproar_options o;
+    struct uproar *u;
+    char why[256];
+    uproar_options_init(&o, sizeof(o));
+    o.listen = &bad;
+    o.listen_count = 1;
+    cr_assert(lt(int, uproar_start(&o, &u, why, sizeof(why)), 0));
+    cr_assert(eq(ptr, u, NULL));
+    cr_assert(gt(sz, strlen(why), 0));
+    cr_assert(eq(ptr, strchr(why, '\n'), NULL));
+    o.listen_count = 17;
+    cr_assert(eq(int, uproar_start(&o, &u, why, sizeof(why)), -EINVAL));
+    uproar_options_init(&o, sizeof(o));
+    o.size = sizeof(o) + 1;
+    cr_assert(eq(int, uproar_start(&o, &u, why, sizeof(why)), -EINVAL));
+    cr_assert(eq(int, uproar_start(&o, &u, NULL, 0), -EINVAL));
+}
+
+Test(server, an_older_program_with_shorter_options_gets_the_defaults)
+{
+    struct uproar_options o;
+    struct uproar *u;
+    char why[256];
+    memset(&o, 0xff, sizeof(o));
+    uproar_options_init(&o, offsetof(struct uproar_options, io));
+    cr_assert(eq(int, uproar_start(&o, &u, why, sizeof(why)), 0), "%s", why);
+    cr_assert(eq(int, uproar_free(&u), 0));
+}
+
+Test(server, a_cursor_is_the_same_as_text_and_as_numbers)
+{
+    struct uproar_cursor c;
+    char text[UPROAR_CURSOR_TEXT_MAX];
+    cr_assert(eq(int, uproar_cursor_format((struct uproar_cursor){0xab, 12}, text), 19));
+    cr_assert(eq(str, text, "00000000000000ab-12"));
+    cr_assert(eq(int, uproar_cursor_parse((struct uproar_str){text, 19}, &c), 0));
+    cr_assert(eq(u64, c.epoch, 0xab));
+    cr_assert(eq(u64, c.seq, 12));
+    cr_assert(eq(int, uproar_cursor_parse((struct uproar_str){"x", 1}, &c), -EINVAL));
+    cr_assert(eq(int, uproar_cursor_parse((struct uproar_str){NULL, 0}, &c), -EINVAL));
+}
+
+Test(server, metrics_tell_the_length_they_need)
+{
+    struct uproar *u = start_default();
+    char text[65536], cut[8];
+    const int len = uproar_metrics(u, text, sizeof(text));
+    cr_assert(gt(int, len, 0));
+    cr_assert(eq(sz, strlen(text), (size_t)len));
+    cr_assert(gt(int, uproar_metrics(u, cut, sizeof(cut)), 7));
+    cr_assert(eq(sz, strlen(cut), 7));
+    cr_assert(gt(int, uproar_metrics(u, NULL, 0), 0));
+    cr_assert(eq(int, uproar_free(&u), 0));
+}
