@@ -74,6 +74,12 @@ static inline void conn_clear(struct conn *c, unsigned flag)
     c->flags = (uint16_t)(c->flags & ~flag);
 }
 
+/* Has its set messages that it was not offered yet? */
+static inline bool conn_is_behind(const struct conn *c)
+{
+    return c->set && c->position < c->set->topic->last_seq;
+}
+
 /* --- life ------------------------------------------------------------------------------------- */
 
 /* Every change of phase passes here. */

@@ -28,19 +28,14 @@ static uint32_t due_count(const struct reactor *r, uint64_t elapsed_ms)
     return (uint32_t)((uint64_t)r->drain_total * elapsed_ms / drain_ms) + 1;
 }
 
-/* What was accepted before is delivered first, as long as there is time. */
-static bool is_owed_messages(const struct conn *c)
-{
-    return c->set && c->position < c->set->topic->last_seq;
-}
-
-/* The hand goes round at most once a turn. */
+/* What was accepted before is delivered first, as long as there is time. The hand goes round at
+ * most once a turn. */
 static ON_REACTOR void say_goodbyes(struct reactor *r, uint32_t due, bool in_time)
 {
     for (uint32_t i = 0; i < r->slot_count && r->drain_done < due; i++) {
         struct conn *c = reactor_conn(r, r->drain_slot);
         r->drain_slot = (r->drain_slot + 1) % r->slot_count;
-        if (!is_stream(c) || (in_time && is_owed_messages(c)))
+        if (!is_stream(c) || (in_time && conn_is_behind(c)))
             continue;
         goodbye(r, c, WS_CLOSE_GOING_AWAY, "server is going away");
         r->drain_done++;

@@ -384,7 +384,6 @@ ENTERS_REACTOR bool reactor_turn(struct reactor *r)
     flush(r);
     keep_time(r);
     log_help(r->broker->log, r->index);
-    stat_add(&r->stats.turns, 1);
     publish_gauges(r);
     return drain_step(r);
 }

@@ -186,11 +186,6 @@ static ON_REACTOR void log_no_image(struct reactor *r)
                     "no memory for a message's image: its subscribers wait");
 }
 
-static inline bool is_behind(const struct conn *c)
-{
-    return c->set && c->position < c->set->topic->last_seq;
-}
-
 ON_REACTOR uint64_t sender_offer(struct reactor *r, struct set *set, enum wire wire, uint32_t slot)
 {
     struct conn *c = &r->conns[slot];
@@ -219,7 +214,7 @@ static ON_REACTOR uint32_t add_messages(struct reactor *r, struct conn *c,
                                         struct send_record *record, struct iovec *vecs)
 {
     struct gathering g = {.vecs = vecs, .max = MIXED_VECS_MAX - MIXED_OWN_VECS};
-    if (!is_behind(c))
+    if (!conn_is_behind(c))
         return 0;
     record->first_seq = history_after(&r->history, c->set->topic, c->position);
     gather(r, c->wire, record->first_seq, &g);
@@ -268,7 +263,7 @@ ON_REACTOR void sender_flush_conn(struct reactor *r, struct conn *c)
         return;
     }
     outbox_free(&c->outbox);
-    if (!is_behind(c)) {
+    if (!conn_is_behind(c)) {
         c->blocked_ms = 0;
         conn_drained(r, c);
         return;
@@ -376,7 +371,7 @@ static ON_REACTOR void settle_whole(struct reactor *r, struct conn *c,
     c->blocked_ms = 0;
     if (record->outbox_len > 0 || record->cut_len > 0)
         conn_drained(r, c);
-    if (is_behind(c))
+    if (conn_is_behind(c))
         reactor_queue_flush(r, c);
 }
 

@@ -32,7 +32,6 @@ struct stats {
     _Atomic uint64_t gaps_slow;
     _Atomic uint64_t slow_closes;
     _Atomic uint64_t wakeups;
-    _Atomic uint64_t turns;
     _Atomic uint64_t history_bytes, history_messages, topics, subscriptions;
     struct histogram publish_to_send;
 };
