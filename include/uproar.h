@@ -36,6 +36,11 @@ struct uproar_cursor {
 enum uproar_kind { UPROAR_TEXT = 1, UPROAR_BINARY }; /* TEXT is checked: not UTF-8 gives -EILSEQ */
 enum uproar_io { UPROAR_IO_AUTO, UPROAR_IO_URING, UPROAR_IO_EPOLL };
 
+/* What becomes of a subscriber that is so far behind that its next messages are gone from the
+ * history: CLOSE ends its connection, it may come back; SKIP tells it the gap and goes on with the
+ * oldest message there is; LATEST gives it the newest message of each topic until it keeps up. */
+enum uproar_slow { UPROAR_SLOW_CLOSE = 1, UPROAR_SLOW_SKIP, UPROAR_SLOW_LATEST };
+
 struct uproar_callbacks { /* NULL: ignore */
     /* A line for people, without its end; syslog levels (3 error, 4 warning, 6 info). Any thread of
      * the library, and the caller's in uproar_start(). Rate-limited by the library: one line per
@@ -66,13 +71,16 @@ struct uproar_options {
     uint32_t history_ms;    /* and how long; default 300,000 */
     uint64_t history_bytes; /* payload + 256 a message; default 64 MiB */
 
-    uint32_t heartbeat_ms; /* SSE comment; default 15,000 */
-    uint32_t ping_ms;      /* WebSocket ping, dead after two without an answer; default 25,000 */
-    uint32_t drain_ms;     /* uproar_stop() spreads goodbyes over it; default 10,000 */
+    uint32_t heartbeat_ms;  /* SSE comment; who vanished is gone after two; default 15,000 */
+    uint32_t ping_ms;       /* WebSocket ping, dead after two without an answer; default 25,000 */
+    uint32_t drain_ms;      /* uproar_stop() spreads goodbyes over it; default 10,000 */
+    uint32_t stream_max_ms; /* an event stream ends after it, to be resumed; default: never */
+    enum uproar_slow slow;  /* default UPROAR_SLOW_CLOSE */
 
     const char *const *allow_origins; /* "https://example.org", ...; ends in NULL */
     const char *publish_token;        /* demanded from publishers; NULL: none */
     const char *subscribe_token;      /* demanded from subscribers; NULL: none */
+    const char *admin_token;          /* demanded from who finishes a topic; NULL: nobody may */
 
     struct uproar_callbacks on;
     void *user; /* handed to the callbacks */

@@ -2,6 +2,7 @@
 #include "base/text.h"
 
 #include "base/alloc.h"
+#include "base/writer.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -23,6 +24,14 @@ static bool text_room(struct text *t, size_t more)
     t->at = at;
     t->capacity = capacity;
     return true;
+}
+
+uint8_t *text_extend(struct text *t, size_t count)
+{
+    if (!text_room(t, count))
+        return NULL;
+    t->len += count;
+    return t->at + t->len - count;
 }
 
 void text_add(struct text *t, struct bytes b)
@@ -59,23 +68,11 @@ void text_printf(struct text *t, const char *format, ...)
 
 void text_add_json(struct text *t, struct bytes b)
 {
-    text_add_byte(t, '"');
-    size_t plain = 0;
-    for (size_t i = 0; i < b.len; i++) {
-        const uint8_t c = b.at[i];
-        if (c >= 0x20 && c != '"' && c != '\\')
-            continue;
-        text_add(t, (struct bytes){b.at + plain, i - plain});
-        plain = i + 1;
-        if (c == '"' || c == '\\')
-            text_printf(t, "\\%c", c);
-        else if (c == '\n')
-            text_add_str(t, "\\n");
-        else
-            text_printf(t, "\\u%04x", c);
-    }
-    text_add(t, (struct bytes){b.at + plain, b.len - plain});
-    text_add_byte(t, '"');
+    struct writer size = {0};
+    writer_put_json(&size, b);
+    struct writer w = {.at = text_extend(t, size.len)};
+    if (w.at)
+        writer_put_json(&w, b);
 }
 
 void text_fini(struct text *t)

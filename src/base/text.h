@@ -12,6 +12,8 @@ struct text {
 };
 
 void text_add(struct text *t, struct bytes b);
+/* count bytes more, the caller's to fill at once; NULL: no memory. */
+uint8_t *text_extend(struct text *t, size_t count);
 void text_add_str(struct text *t, const char *s);
 void text_add_byte(struct text *t, uint8_t c);
 void text_printf(struct text *t, const char *format, ...) PRINTF_LIKE(2, 3);

@@ -73,3 +73,18 @@ ON_REACTOR void answer_error(struct reactor *r, struct conn *c, const struct htt
     const struct answer a = {.status = status, .headers = "Cache-Control: no-store\r\n"};
     answer_error_with(r, c, q, &a, code, message);
 }
+
+void answer_add_cursor(struct text *headers, struct cursor cursor, bool etag)
+{
+    char text[CURSOR_TEXT_MAX];
+    cursor_format(cursor, text);
+    text_printf(headers, "Uproar-Cursor: %s\r\n", text);
+    if (etag)
+        text_printf(headers, "ETag: \"%s\"\r\n", text);
+}
+
+ON_REACTOR void answer_no_memory(struct reactor *r, struct conn *c, const struct http_request *q)
+{
+    stat_add(&r->stats.refused[REFUSED_memory], 1);
+    answer_error(r, c, q, 503, "no_memory", "the server is out of memory, try again");
+}

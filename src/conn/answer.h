@@ -5,6 +5,7 @@
 #include "conn/conn.h"
 #include "http/origin.h"
 #include "http/request.h"
+#include "log/cursor.h"
 
 struct answer {
     unsigned status;
@@ -21,6 +22,10 @@ ON_REACTOR void answer_send(struct reactor *r, struct conn *c, const struct http
 /* The same with *body, which is taken; one that failed for want of memory drops the connection. */
 ON_REACTOR void answer_send_text(struct reactor *r, struct conn *c, const struct http_request *q,
                                  const struct answer *a, struct text *body);
+/* Uproar-Cursor, and ETag when asked for: header lines, each with CRLF. */
+void answer_add_cursor(struct text *headers, struct cursor cursor, bool etag);
+/* 503, counted. */
+ON_REACTOR void answer_no_memory(struct reactor *r, struct conn *c, const struct http_request *q);
 /* {"error": code, "message": message}. */
 ON_REACTOR void answer_error(struct reactor *r, struct conn *c, const struct http_request *q,
                              unsigned status, const char *code, const char *message);

@@ -12,6 +12,13 @@
 
 struct reactor;
 
+/* What becomes of a subscriber that has lost its place: its next messages are trimmed. */
+enum slow_policy {
+    SLOW_CLOSE, /* WebSocket 1013, the event stream ends; it may resume, and is told the gap then */
+    SLOW_SKIP,  /* a gap, then from the oldest retained */
+    SLOW_LATEST, /* conflation: until it has caught up, only the newest message of each topic */
+};
+
 struct broker_settings {
     uint32_t conn_count_max; /* the whole server */
     uint32_t message_bytes_max;
@@ -19,8 +26,11 @@ struct broker_settings {
     uint32_t history_count, history_ms;
     uint64_t history_bytes;
     uint32_t heartbeat_ms, ping_ms, drain_ms;
+    uint32_t stream_max_ms; /* how long an event stream lives; 0: for ever */
+    enum slow_policy slow;
     struct http_origins origins;
     struct bytes publish_token, subscribe_token; /* absent: anybody may */
+    struct bytes admin_token;                    /* absent: nobody may */
 };
 
 struct broker {
@@ -41,6 +51,10 @@ struct broker {
     _Alignas(64) _Atomic uint64_t drain_ns;
     _Atomic unsigned drained_count; /* reactors that are through with their drain */
     _Atomic bool end_now;
+
+    /* Wire images that messages keep, and messages pinned by cut frames, in bytes. Relaxed. */
+    _Alignas(64) _Atomic uint64_t image_bytes;
+    _Alignas(64) _Atomic uint64_t pinned_bytes;
 
     _Alignas(64) _Atomic uint64_t api_published; /* by uproar_publish(), any thread */
 

@@ -1,10 +1,13 @@
 /* One connection's life: opened, subscribed, ended. What it says is its protocol's. */
 #include "conn/conn.h"
 
+#include "conn/asking.h"
 #include "conn/exchange.h"
 #include "conn/goodbye.h"
 #include "conn/inbound.h"
 #include "conn/outbox.h"
+#include "conn/place.h"
+#include "conn/poll.h"
 #include "conn/reactor.h"
 #include "conn/slow.h"
 #include "conn/stream.h"
@@ -15,9 +18,10 @@
 enum {
     FIRST_HEAD_MS = 10000, /* the first request head must be there by then */
     REFUSED_HEAD_MS = 1000,
-    LINGER_MS = 2000,        /* for the peer to take our last words and close */
-    REFUSED_LINGER_MS = 500, /* its place is for the next one */
-    REFUSED_MAX = 64,        /* peers being refused at once; more wait in the backlog */
+    LINGER_MS = 2000,                  /* for the peer to take our last words and close */
+    REFUSED_LINGER_MS = 500,           /* its place is for the next one */
+    REFUSED_MAX = 64,                  /* peers being refused at once; more wait in the backlog */
+    PARKED_BEHIND_POLL_MAX = 16 << 10, /* requests pipelined behind a waiting long-poll */
 };
 
 /* Every change of phase passes here: the gauges follow. */
@@ -95,7 +99,7 @@ static ON_REACTOR void release(struct reactor *r, struct conn *c)
     inbound_free(r, c);
     outbox_free(&c->outbox);
     if (c->cut)
-        message_unref(&c->cut);
+        message_unpin(&c->cut, &r->broker->pinned_bytes);
     timers_clear(&r->timers, reactor_slot(r, c));
     if (conn_has(c, CONN_COUNTED))
         atomic_fetch_sub_explicit(&r->broker->conn_count, 1, memory_order_relaxed);
@@ -164,25 +168,24 @@ ON_REACTOR void conn_drained(struct reactor *r, struct conn *c)
 
 /* --- subscribing ------------------------------------------------------------------------------ */
 
-ON_REACTOR int conn_subscribe(struct reactor *r, struct conn *c, struct bytes name, enum wire wire)
+ON_REACTOR int conn_subscribe(struct reactor *r, struct conn *c, struct asking *a, enum wire wire,
+                              struct place *out)
 {
     ASSERT(!c->set);
-    struct topic *topic = topic_get(&r->topics, name);
-    if (!topic)
+    struct set *set = subscriptions_get(&r->subscriptions, a->names, a->name_count);
+    if (!set)
         return -ENOMEM;
-    struct set *set = set_get(topic);
-    if (!set) {
-        topic_forget_if_unused(&r->topics, topic);
-        return -ENOMEM;
-    }
     if (set_join(set, wire, reactor_slot(r, c), &c->set_place) != 0) {
-        set_free_if_empty(set, &r->topics);
+        subscriptions_release(&r->subscriptions, set);
         return -ENOMEM;
     }
+    *out = place_find(r, set, &a->start);
     c->set = set;
     c->wire = wire;
-    c->position = r->history.next_seq - 1;
-    r->subscription_count++;
+    c->position = out->position;
+    r->subscription_count += set->filter_count;
+    if (conn_is_behind(c))
+        reactor_queue_flush(r, c);
     return 0;
 }
 
@@ -194,8 +197,8 @@ ON_REACTOR void conn_unsubscribe(struct reactor *r, struct conn *c)
     const uint32_t moved = set_leave(set, c->wire, c->set_place);
     reactor_conn(r, moved)->set_place = c->set_place;
     c->set = NULL;
-    r->subscription_count--;
-    set_free_if_empty(set, &r->topics);
+    r->subscription_count -= set->filter_count;
+    subscriptions_release(&r->subscriptions, set);
 }
 
 /* --- receiving -------------------------------------------------------------------------------- */
@@ -208,6 +211,8 @@ ON_REACTOR bool conn_wants_input(const struct conn *c)
         return true;
     if (c->outbox && conn_has(c, CONN_POLLING_OUT))
         return false; /* it does not take its answers: it gets no new ones */
+    if (c->phase == CONN_POLL)
+        return c->inbound->parked.len < PARKED_BEHIND_POLL_MAX; /* read on: it may leave */
     return !c->inbound || c->inbound->wait == WAIT_NONE;
 }
 
@@ -225,12 +230,16 @@ ON_REACTOR void conn_read_on(struct reactor *r, struct conn *c)
 
 ON_REACTOR void conn_receive(struct reactor *r, struct conn *c, struct span in)
 {
-    c->heard_ms = r->now_ms;
+    if (c->phase != CONN_SSE)
+        c->heard_ms = r->now_ms;
     conn_clear(c, CONN_PINGED);
     stat_add(&r->stats.received_bytes[conn_proto(c)], in.len);
     switch (c->phase) {
     case CONN_HTTP:
         exchange_receive(r, c, in);
+        return;
+    case CONN_POLL:
+        poll_receive(r, c, in);
         return;
     case CONN_WS:
         websocket_receive(r, c, in);
@@ -254,6 +263,7 @@ ON_REACTOR void conn_resume_input(struct reactor *r, struct conn *c)
     case CONN_WS:
         websocket_resume(r, c);
         break;
+    case CONN_POLL:
     case CONN_SSE:
     case CONN_ENDING:
     case CONN_CLOSED:
@@ -283,6 +293,9 @@ ON_REACTOR void conn_timeout(struct reactor *r, struct conn *c)
     switch (c->phase) {
     case CONN_HTTP:
         exchange_timeout(r, c);
+        return;
+    case CONN_POLL:
+        poll_timeout(r, c);
         return;
     case CONN_WS:
         websocket_timeout(r, c);

@@ -16,6 +16,7 @@ struct reactor;
 enum conn_phase {
     CONN_FREE,
     CONN_HTTP,   /* between requests, or in one */
+    CONN_POLL,   /* a long-poll waits for a message */
     CONN_WS,     /* an upgraded WebSocket */
     CONN_SSE,    /* an event stream */
     CONN_ENDING, /* the last bytes go out; what comes in is discarded */
@@ -35,6 +36,8 @@ enum conn_flag {
     CONN_CLOSE_SENT = 1 << 9,   /* WebSocket: our close frame is on its way */
     CONN_READ_QUEUED = 1 << 10, /* stands in the reactor's list of those to read from */
     CONN_UNREAD = 1 << 11,      /* the last receive filled its buffer: there may be more */
+    CONN_LOST = 1 << 12,        /* lost its place and has not taken what stands before the notice */
+    CONN_CONFLATING = 1 << 13,  /* gets only the newest of each topic until it has caught up */
 };
 
 struct conn {
@@ -46,7 +49,7 @@ struct conn {
     uint32_t generation;     /* of the slot: answers to a predecessor are dropped */
     uint32_t set_place;
     uint32_t cut_sent; /* bytes of the cut image that went out */
-    uint32_t heard_ms; /* when the peer last sent something, reactor time */
+    uint32_t heard_ms; /* when the peer last sent something; an event stream: when it began */
     enum conn_phase phase : 8;
     enum wire wire : 8;
     uint16_t flags;
@@ -56,7 +59,10 @@ static_assert(sizeof(struct conn) == 64, "one cache line: a fan-out touches it a
 
 static inline enum stat_proto conn_proto(const struct conn *c)
 {
-    return c->phase == CONN_WS ? STAT_WS : c->phase == CONN_SSE ? STAT_SSE : STAT_HTTP;
+    return c->phase == CONN_WS     ? STAT_WS
+           : c->phase == CONN_SSE  ? STAT_SSE
+           : c->phase == CONN_POLL ? STAT_POLL
+                                   : STAT_HTTP;
 }
 
 static inline bool conn_has(const struct conn *c, unsigned flag)
@@ -77,7 +83,7 @@ static inline void conn_clear(struct conn *c, unsigned flag)
 /* Has its set messages that it was not offered yet? */
 static inline bool conn_is_behind(const struct conn *c)
 {
-    return c->set && c->position < c->set->topic->last_seq;
+    return c->set && c->position < c->set->last_seq;
 }
 
 /* --- life ------------------------------------------------------------------------------------- */
@@ -106,9 +112,11 @@ ON_REACTOR void conn_set_timer(struct reactor *r, struct conn *c, uint32_t in_ms
 
 /* --- subscribing ------------------------------------------------------------------------------ */
 
-/* Joins the topic's subscribers at the head of what this reactor has. -ENOMEM. */
-ON_REACTOR int conn_subscribe(struct reactor *r, struct conn *c, struct bytes topic, enum wire wire)
-    MUST_CHECK;
+struct asking;
+struct place;
+/* Joins the subscribers of what is asked for; *out says where it begins. -ENOMEM. */
+ON_REACTOR int conn_subscribe(struct reactor *r, struct conn *c, struct asking *a, enum wire wire,
+                              struct place *out) MUST_CHECK;
 ON_REACTOR void conn_unsubscribe(struct reactor *r, struct conn *c);
 
 /* --- receiving -------------------------------------------------------------------------------- */

@@ -4,18 +4,20 @@
 
 #include "conn/goodbye.h"
 #include "conn/inbound.h"
+#include "conn/poll.h"
 
 enum { DRAIN_GRACE_MS = 3000 }; /* after the last goodbye, for slow peers to take it */
 
 static bool is_stream(const struct conn *c)
 {
-    return c->phase == CONN_WS || c->phase == CONN_SSE;
+    return c->phase == CONN_WS || c->phase == CONN_SSE || c->phase == CONN_POLL;
 }
 
 static uint32_t stream_count(const struct reactor *r)
 {
     return atomic_load_explicit(&r->stats.connections[STAT_WS], memory_order_relaxed) +
-           atomic_load_explicit(&r->stats.connections[STAT_SSE], memory_order_relaxed);
+           atomic_load_explicit(&r->stats.connections[STAT_SSE], memory_order_relaxed) +
+           atomic_load_explicit(&r->stats.connections[STAT_POLL], memory_order_relaxed);
 }
 
 /* How many should have been told by now. */
@@ -37,7 +39,10 @@ static ON_REACTOR void say_goodbyes(struct reactor *r, uint32_t due, bool in_tim
         r->drain_slot = (r->drain_slot + 1) % r->slot_count;
         if (!is_stream(c) || (in_time && conn_is_behind(c)))
             continue;
-        goodbye(r, c, WS_CLOSE_GOING_AWAY, "server is going away");
+        if (c->phase == CONN_POLL)
+            poll_timeout(r, c);
+        else
+            goodbye(r, c, WS_CLOSE_GOING_AWAY, "server is going away");
         r->drain_done++;
     }
 }
@@ -65,7 +70,7 @@ static bool is_over(const struct reactor *r, uint64_t elapsed_ms, bool in_time)
         return true;
     if (elapsed_ms > (uint64_t)r->broker->settings.drain_ms + DRAIN_GRACE_MS)
         return true;
-    return stream_count(r) == 0 && r->ending_count == 0 && r->flushes.count == 0 &&
+    return stream_count(r) == 0 && r->ending_count == 0 && slot_queue_is_empty(&r->flushes) &&
            !fanout_has_work(&r->fanout) && !has_unanswered(r, in_time);
 }
 

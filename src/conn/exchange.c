@@ -77,14 +77,19 @@ static ON_REACTOR void admit_body(struct reactor *r, struct conn *c)
 }
 
 ON_REACTOR void exchange_want_body(struct reactor *r, struct conn *c, const struct http_request *q,
-                                   struct bytes head)
+                                   struct bytes head, uint32_t body_max)
 {
+    if (!q->chunked && q->content_length > body_max) {
+        route_body_too_large(r, c, q);
+        return;
+    }
     struct inbound *in = inbound_get(r, c);
     if (!in || copy_request(r, in, head) != 0) {
         no_memory(r, c);
         return;
     }
     in->state = INBOUND_BODY;
+    in->body_max = body_max;
     http_body_init(&in->decoder, q);
     admit_body(r, c);
 }
@@ -130,8 +135,8 @@ static ON_REACTOR void discard(struct reactor *r, struct conn *c, struct bytes s
 static ON_REACTOR void collect(struct reactor *r, struct conn *c, struct bytes slice)
 {
     struct inbound *in = c->inbound;
-    if (in->body.len + slice.len > r->broker->settings.message_bytes_max) {
-        publish_too_large(r, c, in->request);
+    if (in->body.len + slice.len > in->body_max) {
+        route_body_too_large(r, c, in->request);
         return;
     }
     if (inbound_add(r, in, &in->body, slice) != 0) {
@@ -160,7 +165,7 @@ static ON_REACTOR enum step body_step(struct reactor *r, struct conn *c, struct 
     case HTTP_BODY_DONE:
         if (inbound->state == INBOUND_BODY) {
             inbound->state = INBOUND_ANSWER;
-            publish_body(r, c);
+            route_body(r, c);
         } else {
             request_over(r, c);
         }
@@ -259,6 +264,12 @@ static ON_REACTOR void cannot_park(struct reactor *r, struct conn *c)
         no_memory(r, c);
 }
 
+/* Bytes behind a request that still waits for its answer are the next one's. */
+static bool is_http(const struct conn *c)
+{
+    return c->phase == CONN_HTTP || c->phase == CONN_POLL;
+}
+
 ON_REACTOR void exchange_receive(struct reactor *r, struct conn *c, struct span in)
 {
     if (c->inbound && (c->inbound->wait != WAIT_NONE || c->inbound->parked.len > 0)) {
@@ -270,7 +281,7 @@ ON_REACTOR void exchange_receive(struct reactor *r, struct conn *c, struct span 
     }
     size_t scanned = 0;
     run(r, c, &in, &scanned);
-    if (c->phase == CONN_HTTP && inbound_park(r, c, span_bytes(in)) != 0)
+    if (is_http(c) && inbound_park(r, c, span_bytes(in)) != 0)
         cannot_park(r, c);
     keep_scanned(r, c, scanned);
     hand_over(r, c, in);
@@ -301,7 +312,7 @@ ON_REACTOR void exchange_resume(struct reactor *r, struct conn *c)
     struct span in = {held.at, held.len};
     run(r, c, &in, &scanned);
     hand_over(r, c, in);
-    const size_t consumed = c->phase == CONN_HTTP ? held.len - in.len : held.len;
+    const size_t consumed = is_http(c) ? held.len - in.len : held.len;
     if (inbound_repark(r, c, &held, consumed) != 0)
         cannot_park(r, c);
     keep_scanned(r, c, scanned);

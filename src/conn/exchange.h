@@ -11,9 +11,9 @@ ON_REACTOR void exchange_resume(struct reactor *r, struct conn *c);
 ON_REACTOR void exchange_peer_ended(struct reactor *r, struct conn *c);
 ON_REACTOR void exchange_timeout(struct reactor *r, struct conn *c);
 
-/* The body of q is a publish: it is collected and handed to publish_body(). q is copied. */
+/* The body of q is collected, up to body_max bytes, and handed to route_body(). q is copied. */
 ON_REACTOR void exchange_want_body(struct reactor *r, struct conn *c, const struct http_request *q,
-                                   struct bytes head);
+                                   struct bytes head, uint32_t body_max);
 /* May the connection be used again once q is answered? */
 bool exchange_can_go_on(const struct conn *c, const struct http_request *q);
 /* q was answered and the connection stays: its body, if any, is read over, then the next request.

@@ -3,6 +3,7 @@
 
 #include "conn/outbox.h"
 #include "conn/reactor.h"
+#include "conn/wire.h"
 #include "sse/sse.h"
 
 static ON_REACTOR bool say_close(struct reactor *r, struct conn *c, enum ws_close_code code,
@@ -22,7 +23,7 @@ ON_REACTOR void goodbye(struct reactor *r, struct conn *c, enum ws_close_code co
     if (c->phase == CONN_WS && !say_close(r, c, code, reason))
         return;
     if (c->phase == CONN_SSE) {
-        const struct bytes end = sse_end(c->wire == WIRE_SSE_CHUNKED);
+        const struct bytes end = sse_end(wire_is_chunked(c->wire));
         if (end.len > 0 && !outbox_add(r, c, end))
             return;
     }

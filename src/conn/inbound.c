@@ -132,7 +132,7 @@ ON_REACTOR int inbound_repark(struct reactor *r, struct conn *c, struct text *he
         return 0;
     }
     int err = 0;
-    if (c->phase == CONN_HTTP || c->phase == CONN_WS)
+    if (c->phase == CONN_HTTP || c->phase == CONN_POLL || c->phase == CONN_WS)
         err = inbound_park(r, c, bytes_skip(text_bytes(held), consumed));
     text_fini(held);
     return err;

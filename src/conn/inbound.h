@@ -12,8 +12,9 @@
 /* Where in a request (or WebSocket message) the connection is. */
 enum inbound_state {
     INBOUND_HEAD,    /* part of a request head is parked */
-    INBOUND_BODY,    /* the body of a publish */
+    INBOUND_BODY,    /* a body that was asked for */
     INBOUND_ANSWER,  /* the body is complete: the answer is due */
+    INBOUND_POLL,    /* a long-poll waits: `head` is its request */
     INBOUND_DISCARD, /* a body that nobody wants: read over, then on to the next request */
     INBOUND_WS,      /* in the middle of a WebSocket message */
 };
@@ -39,6 +40,7 @@ struct inbound {
     size_t scanned;         /* how far the end of a head was searched in `parked` */
     struct text head;       /* the request's own copy, so that `request` stays valid */
     struct text body;       /* the body or message so far: its capacity is charged */
+    uint32_t body_max;      /* how long it may be */
     size_t body_mark;       /* its length when its deadline was last set */
     struct http_body decoder;
     size_t discarded;             /* bytes of an unwanted body read over */

@@ -6,12 +6,14 @@
 
 #include <inttypes.h>
 
-static const char *const proto_names[STAT_PROTOS] = {"http", "sse", "ws"};
+static const char *const proto_names[STAT_PROTOS] = {"http", "poll", "sse", "ws"};
 static const char *const source_names[STAT_SOURCES] = {"http", "ws"};
 #define NAME(name) #name,
 static const char *const refused_names[REFUSED_COUNT] = {REFUSED_REASONS(NAME)};
 static const char *const rejected_names[REJECTED_COUNT] = {REJECTED_REASONS(NAME)};
 #undef NAME
+
+static const char *const gap_names[GAP_REASONS] = {"epoch", "trimmed", "slow"};
 
 static void add_head(struct text *out, const char *name, const char *type, const char *help)
 {
@@ -68,7 +70,7 @@ static const struct family families[] = {
     {"uproar_deliveries_total", "counter", "Messages sent to a subscriber.", "proto", proto_names,
      STAT_PROTOS, AT(deliveries)},
     {"uproar_gaps_total", "counter", "Subscribers told that messages are missing.", "reason",
-     (const char *const[]){"slow"}, 1, AT(gaps_slow)},
+     gap_names, GAP_REASONS, AT(gaps)},
     {"uproar_slow_closes_total", "counter", "Subscribers closed for not keeping up.", NULL, NULL, 0,
      AT(slow_closes)},
     {"uproar_subscriptions", "gauge", "Subscriptions.", NULL, NULL, 0, AT(subscriptions)},
@@ -104,6 +106,13 @@ static void add_log(struct text *out, const struct broker *b)
     add_value(out, "uproar_history_bytes", stat_read(&s->history_bytes));
     add_head(out, "uproar_history_messages", "gauge", "Messages kept.");
     add_value(out, "uproar_history_messages", stat_read(&s->history_messages));
+    add_head(out, "uproar_image_bytes", "gauge", "Wire images kept with messages.");
+    add_value(out, "uproar_image_bytes",
+              atomic_load_explicit(&b->image_bytes, memory_order_relaxed));
+    add_head(out, "uproar_pinned_bytes", "gauge",
+             "Messages that cut frames hold, by the same price.");
+    add_value(out, "uproar_pinned_bytes",
+              atomic_load_explicit(&b->pinned_bytes, memory_order_relaxed));
     add_head(out, "uproar_topics", "gauge", "Topics with a message or a subscriber.");
     uint64_t topics = 0;
     for (unsigned i = 0; i < b->reactor_count; i++) {
@@ -125,24 +134,30 @@ static void add_reactors(struct text *out, const struct broker *b)
                     stat_read(&b->reactors[i].stats.wakeups));
 }
 
-static void add_latency(struct text *out, const struct broker *b)
+/* offset: of the histogram in struct stats. */
+static const struct histogram *histogram_at(const struct broker *b, unsigned reactor, size_t offset)
 {
-    static const uint64_t bounds_us[] = {50,    100,   250,    500,    1000,    2500,   5000,
-                                         10000, 25000, 100000, 250000, 1000000, 5000000};
-    const char *name = "uproar_publish_to_send_seconds";
-    add_head(out, name, "histogram", "From publish to the first send on each reactor.");
+    const void *at = (const char *)&b->reactors[reactor].stats + offset;
+    return at;
+}
+
+static void add_histogram(struct text *out, const struct broker *b, const char *name,
+                          const char *help, size_t offset)
+{
+    static const uint64_t bounds_us[] = {50,    100,   250,   500,    1000,   2500,    5000,
+                                         10000, 25000, 50000, 100000, 250000, 1000000, 5000000};
+    add_head(out, name, "histogram", help);
     for (size_t k = 0; k < sizeof(bounds_us) / sizeof(bounds_us[0]); k++) {
         uint64_t below = 0;
         for (unsigned i = 0; i < b->reactor_count; i++)
-            below +=
-                histogram_count_below(&b->reactors[i].stats.publish_to_send, bounds_us[k] * 1000);
+            below += histogram_count_below(histogram_at(b, i, offset), bounds_us[k] * 1000);
         text_printf(out, "%s_bucket{le=\"%g\"} %" PRIu64 "\n", name, (double)bounds_us[k] / 1e6,
                     below);
     }
     uint64_t total = 0, sum_ns = 0;
     for (unsigned i = 0; i < b->reactor_count; i++) {
-        total += histogram_total(&b->reactors[i].stats.publish_to_send);
-        sum_ns += stat_read(&b->reactors[i].stats.publish_to_send.sum_ns);
+        total += histogram_total(histogram_at(b, i, offset));
+        sum_ns += stat_read(&histogram_at(b, i, offset)->sum_ns);
     }
     text_printf(out, "%s_bucket{le=\"+Inf\"} %" PRIu64 "\n%s_sum %.9f\n%s_count %" PRIu64 "\n",
                 name, total, name, (double)sum_ns / 1e9, name, total);
@@ -174,6 +189,11 @@ void metrics_add(struct text *out, const struct broker *b)
         add_family(out, b, &families[i]);
     add_log(out, b);
     add_reactors(out, b);
-    add_latency(out, b);
+    add_histogram(out, b, "uproar_publish_to_send_seconds",
+                  "From publish to the first send on each reactor.", AT(publish_to_send));
+    add_histogram(
+        out, b, "uproar_turn_seconds",
+        "What a reactor's turn took, its sleep apart: how long others wait for their own.",
+        AT(turn));
     add_process(out);
 }

@@ -73,8 +73,21 @@ static ON_REACTOR int event_name(struct reactor *r, struct conn *c, const struct
     return -1;
 }
 
+static ON_REACTOR bool is_finished(const struct reactor *r, struct bytes name)
+{
+    const struct topic *topic = topic_find(&r->subscriptions.topics, name);
+    return topic && topic->is_finished;
+}
+
+static ON_REACTOR void reject_finished(struct reactor *r, struct conn *c,
+                                       const struct http_request *q)
+{
+    reject_with(r, c, q, REJECTED_finished, 410,
+                "this topic is finished: it takes no more messages");
+}
+
 ON_REACTOR void publish_request(struct reactor *r, struct conn *c, const struct http_request *q,
-                                struct bytes head)
+                                struct bytes topic, struct bytes head)
 {
     uint8_t event[EVENT_MAX];
     if (!access_origin(r, c, q) || !access_token(r, c, q, r->broker->settings.publish_token))
@@ -85,18 +98,19 @@ ON_REACTOR void publish_request(struct reactor *r, struct conn *c, const struct 
         reject_with(r, c, q, REJECTED_media_type, 415, "send the body without Content-Encoding");
     else if (media_type_of(http_request_field(q, "content-type")) == MEDIA_BAD_CHARSET)
         reject_with(r, c, q, REJECTED_media_type, 415, "text is UTF-8 here, no other charset");
-    else if (!q->chunked && q->content_length > r->broker->settings.message_bytes_max)
-        publish_too_large(r, c, q);
+    else if (is_finished(r, topic))
+        reject_finished(r, c, q);
     else
-        exchange_want_body(r, c, q, head);
+        exchange_want_body(r, c, q, head, r->broker->settings.message_bytes_max);
 }
 
 /* --- the body --------------------------------------------------------------------------------- */
 
 static ON_REACTOR int append(struct reactor *r, struct message **m, enum stat_source source)
 {
+    const bool counts = (*m)->kind != MESSAGE_END;
     const int err = log_append(r->broker->log, m);
-    if (err == 0)
+    if (err == 0 && counts)
         stat_add(&r->stats.published[source], 1);
     return err;
 }
@@ -123,26 +137,46 @@ static struct bytes kept_type(const struct http_request *q)
     return type.len <= TYPE_KEPT_MAX ? type : (struct bytes){0};
 }
 
-static ON_REACTOR struct message *message_of(struct reactor *r, struct conn *c,
-                                             enum message_kind kind)
+ON_REACTOR struct message *publish_message_of(struct reactor *r, struct conn *c,
+                                              enum message_kind kind)
 {
     struct inbound *in = c->inbound;
     uint8_t topic[TOPIC_MAX], event[EVENT_MAX];
     const struct http_request *q = in->request;
     const int topic_len =
         http_percent_decode(bytes_skip(q->path, sizeof("/t/") - 1), false, topic, sizeof(topic));
-    const int event_len = http_query_get(q->query, "event", event, sizeof(event));
+    const int event_len =
+        kind == MESSAGE_END ? 0 : http_query_get(q->query, "event", event, sizeof(event));
     ASSERT(topic_len > 0); /* checked with the head */
     in->tag = ++r->next_tag;
     const struct message_options o = {
         .topic = {topic, (size_t)topic_len},
         .event = {event_len > 0 ? event : NULL, event_len > 0 ? (size_t)event_len : 0},
         .content_type = kept_type(q),
-        .payload = text_bytes(&in->body),
+        .payload = kind == MESSAGE_END ? BYTES_LITERAL("") : text_bytes(&in->body),
         .kind = kind,
         .origin = {(uint16_t)r->index, in->tag, reactor_slot(r, c), c->generation},
     };
     return message_new(&o);
+}
+
+ON_REACTOR void publish_append(struct reactor *r, struct conn *c, struct message **m)
+{
+    struct inbound *in = c->inbound;
+    if (!*m) {
+        reject_with(r, c, in->request, REJECTED_memory, 503,
+                    "the server is out of memory, try again");
+        return;
+    }
+    inbound_clear_body(r, in); /* the message has its own copy */
+    if (append(r, m, STAT_FROM_HTTP) == 0) {
+        inbound_begin_wait(r, c, WAIT_ORDER, ORDER_RETRY_MS);
+        return;
+    }
+    message_unref(m);
+    logline_limited(&r->broker->sink, &r->broker->causes.log_full, LOGLINE_WARNING,
+                    "the log is full: publishers are told to try again");
+    reject_with(r, c, in->request, REJECTED_log_full, 503, "the log is full, try again");
 }
 
 ON_REACTOR void publish_body(struct reactor *r, struct conn *c)
@@ -154,24 +188,11 @@ ON_REACTOR void publish_body(struct reactor *r, struct conn *c)
                     "declared to be text, and it is not UTF-8");
         return;
     }
-    struct message *m = message_of(r, c, kind);
-    if (!m) {
-        reject_with(r, c, in->request, REJECTED_memory, 503,
-                    "the server is out of memory, try again");
-        return;
-    }
-    inbound_clear_body(r, in); /* the message has its own copy */
-    if (append(r, &m, STAT_FROM_HTTP) == 0) {
-        inbound_begin_wait(r, c, WAIT_ORDER, ORDER_RETRY_MS);
-        return;
-    }
-    message_unref(&m);
-    logline_limited(&r->broker->sink, &r->broker->causes.log_full, LOGLINE_WARNING,
-                    "the log is full: publishers are told to try again");
-    reject_with(r, c, in->request, REJECTED_log_full, 503, "the log is full, try again");
+    struct message *m = publish_message_of(r, c, kind);
+    publish_append(r, c, &m);
 }
 
-static ON_REACTOR void answer_created(struct reactor *r, struct conn *c, const struct message *m)
+static ON_REACTOR void answer_ordered(struct reactor *r, struct conn *c, const struct message *m)
 {
     char cursor[CURSOR_TEXT_MAX];
     cursor_format((struct cursor){log_epoch(r->broker->log), m->seq}, cursor);
@@ -179,21 +200,24 @@ static ON_REACTOR void answer_created(struct reactor *r, struct conn *c, const s
     text_printf(&body, "{\"id\":\"%s\",\"topic\":", cursor);
     text_add_json(&body, message_topic(m));
     text_add_str(&body, "}\n");
-    const struct answer a = {.status = 201,
+    const struct answer a = {.status = m->kind == MESSAGE_END ? 200 : 201,
                              .content_type = "application/json",
                              .headers = "Cache-Control: no-store\r\n"};
-    c->inbound->wait = WAIT_NONE;
     answer_send_text(r, c, c->inbound->request, &a, &body);
 }
 
-ON_REACTOR void publish_ordered(struct reactor *r, const struct message *m)
+ON_REACTOR void publish_ordered(struct reactor *r, const struct message *m, bool taken)
 {
     struct conn *c = reactor_conn(r, m->origin.conn);
     if (c->phase != CONN_HTTP || c->generation != m->origin.generation || !c->inbound)
         return; /* it did not wait for the answer */
     if (c->inbound->wait != WAIT_ORDER || c->inbound->tag != m->origin.tag)
         return;
-    answer_created(r, c, m);
+    c->inbound->wait = WAIT_NONE;
+    if (taken || m->kind == MESSAGE_END)
+        answer_ordered(r, c, m);
+    else
+        reject_finished(r, c, c->inbound->request);
     if (c->phase == CONN_HTTP)
         conn_resume_input(r, c);
 }
@@ -213,9 +237,8 @@ ON_REACTOR enum publish_result publish_from_websocket(struct reactor *r, const s
                                                       struct bytes payload, enum message_kind kind,
                                                       struct message **kept)
 {
-    const struct topic *topic = c->set->topic;
     const struct message_options o = {
-        .topic = {topic->name, topic->name_len},
+        .topic = topic_name(set_only_topic(c->set)),
         .payload = payload,
         .kind = kind,
         .origin = {.reactor = ORIGIN_NONE},

@@ -6,15 +6,17 @@
 #include "base/clock.h"
 #include "conn/drain.h"
 #include "conn/publish.h"
+#include "conn/slow.h"
 
 #include <errno.h>
 
 enum {
     LARGE_FANOUT = 32,   /* members */
     READ_ROUNDS_MAX = 4, /* receives from one connection a turn */
-    CONSUME_MAX = 16384, /* entries of the log a turn */
+    CONSUME_MAX = 4096,  /* entries of the log a round */
     AGE_INTERVAL_MS = 1000,
     DRAIN_STEP_MS = 20,
+    SLICE_NS = 8000000, /* of receiving, or of flushing: the rest waits for the next turn */
 };
 
 /* --- setting up ------------------------------------------------------------------------------- */
@@ -65,14 +67,13 @@ int reactor_init(struct reactor *r, struct broker *b, unsigned index, struct io 
     *io = NULL;
     r->start_ns = clock_monotonic_ns();
     update_now(r);
-    topic_table_init(&r->topics, &b->hash_key);
     fanout_init(&r->fanout);
     r->fanout.offer = offer_member;
     r->fanout.settle = settle_sends;
     r->fanout.user = r;
     if (reserve_arrays(r) == 0 && sender_init(&r->sender) == 0 &&
         timers_init(&r->timers, r->slot_count) == 0 &&
-        history_init(&r->history, b->settings.history_count, &r->topics) == 0)
+        subscriptions_init(&r->subscriptions, b->settings.history_count, &b->hash_key) == 0)
         return 0;
     reactor_fini(r);
     return -ENOMEM;
@@ -102,9 +103,7 @@ void reactor_fini(struct reactor *r)
         return;
     drop_everyone(r);
     io_free(&r->io);
-    fanout_fini(&r->fanout);
-    history_fini(&r->history);
-    topic_table_fini(&r->topics);
+    subscriptions_fini(&r->subscriptions);
     timers_fini(&r->timers);
     sender_fini(&r->sender);
     alloc_release(r->scratch, (size_t)SCRATCH_COUNT * SCRATCH_BYTES);
@@ -122,15 +121,26 @@ static void slot_queue_push(struct slot_queue *q, const struct reactor *r, const
     q->next[q->count++] = reactor_slot(r, c);
 }
 
-/* Begins a round over those queued so far, which stand in q->now. Returns how many. */
-static uint32_t slot_queue_begin(struct slot_queue *q)
+/* The next one of the round; when it is over, false, and the next call begins a round over those
+ * queued meanwhile. */
+static bool slot_queue_next(struct slot_queue *q, uint32_t *slot)
 {
+    if (q->at == q->end)
+        return false;
+    *slot = q->now[q->at++];
+    return true;
+}
+
+static void slot_queue_begin(struct slot_queue *q)
+{
+    if (q->at < q->end)
+        return; /* what is left of the last round comes first */
     uint32_t *round = q->next;
-    const uint32_t count = q->count;
     q->next = q->now;
     q->now = round;
+    q->at = 0;
+    q->end = q->count;
     q->count = 0;
-    return count;
 }
 
 ON_REACTOR void reactor_queue_flush(struct reactor *r, struct conn *c)
@@ -188,21 +198,34 @@ static ON_REACTOR void on_event(struct reactor *r, const struct io_event *e)
     UNREACHABLE("io_kind");
 }
 
+/* --- slices: thousands may speak, or resume, at once; the others have their turn meanwhile -----
+ */
+
+static void slice_begin(struct reactor *r)
+{
+    r->slice_end_ns = clock_monotonic_ns() + SLICE_NS;
+}
+
+static bool slice_is_over(const struct reactor *r)
+{
+    return clock_monotonic_ns() >= r->slice_end_ns;
+}
+
 /* --- receiving -------------------------------------------------------------------------------- */
 
-/* Starts a receive for each of up to SCRATCH_COUNT of them. Returns how many it looked at. */
-static ON_REACTOR uint32_t queue_receives(struct reactor *r, const uint32_t *slots, uint32_t count)
+/* Starts a receive for each of up to SCRATCH_COUNT of them. False: none is left. */
+static ON_REACTOR bool queue_receives(struct reactor *r)
 {
-    uint32_t looked = 0, queued = 0;
-    for (; looked < count && queued < SCRATCH_COUNT; looked++) {
-        struct conn *c = reactor_conn(r, slots[looked]);
+    uint32_t slot, queued = 0;
+    while (queued < SCRATCH_COUNT && slot_queue_next(&r->reads, &slot)) {
+        struct conn *c = reactor_conn(r, slot);
         conn_clear(c, CONN_READ_QUEUED);
         if (c->phase == CONN_FREE || !conn_wants_input(c))
             continue;
-        io_recv(r->io, slots[looked], queued, (struct span){r->scratch[queued], SCRATCH_BYTES});
+        io_recv(r->io, slot, queued, (struct span){r->scratch[queued], SCRATCH_BYTES});
         queued++;
     }
-    return looked;
+    return queued > 0;
 }
 
 static ON_REACTOR void on_received(struct reactor *r, const struct io_result *result)
@@ -227,9 +250,8 @@ static ON_REACTOR void on_received(struct reactor *r, const struct io_result *re
 
 static ON_REACTOR void receive(struct reactor *r)
 {
-    const uint32_t total = slot_queue_begin(&r->reads);
-    for (uint32_t done = 0; done < total;) {
-        done += queue_receives(r, r->reads.now + done, total - done);
+    slot_queue_begin(&r->reads);
+    while (!slice_is_over(r) && queue_receives(r)) {
         io_submit(r->io);
         unsigned count;
         const struct io_result *results = io_results(r->io, &count);
@@ -240,14 +262,18 @@ static ON_REACTOR void receive(struct reactor *r)
 
 /* --- the log ---------------------------------------------------------------------------------- */
 
+static void extend_fanout(void *user, struct set *set, uint64_t seq)
+{
+    fanout_extend(user, set, seq);
+}
+
+/* The history's reference keeps m: at least until the next one is appended. */
 static ON_REACTOR void consume_one(struct reactor *r)
 {
     struct message *m = log_consume(r->broker->log, r->index);
-    struct topic *topic = history_append(&r->history, m);
-    if (topic && topic->set)
-        fanout_extend(&r->fanout, topic->set, m->seq);
+    const bool taken = subscriptions_append(&r->subscriptions, m, extend_fanout, &r->fanout);
     if (m->origin.reactor == r->index)
-        publish_ordered(r, m);
+        publish_ordered(r, m, taken);
 }
 
 /* An entry that would trim what a fan-out still has to offer waits in the ring: those who keep up
@@ -255,17 +281,11 @@ static ON_REACTOR void consume_one(struct reactor *r)
 static ON_REACTOR void consume(struct reactor *r)
 {
     sender_forget_batches(r);
-    uint64_t needed = fanout_needed_seq(&r->fanout);
     for (int i = 0; i < CONSUME_MAX; i++) {
         const struct message *m = log_peek(r->broker->log, r->index);
-        if (!m)
+        if (!m || !fanout_may_trim(&r->fanout, m->oldest))
             return;
-        if (m->oldest > needed)
-            return;
-        const uint64_t seq = m->seq;
         consume_one(r);
-        if (needed == UINT64_MAX && fanout_has_work(&r->fanout))
-            needed = seq;
     }
 }
 
@@ -288,12 +308,13 @@ static ON_REACTOR void look_once_more(struct reactor *r)
  * and is bounded, so that a peer that never stops sending cannot keep the others waiting. */
 static ON_REACTOR void take_in(struct reactor *r)
 {
+    slice_begin(r);
     for (int round = 0; round < READ_ROUNDS_MAX; round++) {
         receive(r);
         consume(r);
         if (fanout_exceeds(&r->fanout, LARGE_FANOUT))
             look_once_more(r);
-        if (r->reads.count == 0)
+        if (r->reads.count == 0 || slice_is_over(r))
             return;
     }
 }
@@ -302,9 +323,11 @@ static ON_REACTOR void take_in(struct reactor *r)
 
 static ON_REACTOR void flush(struct reactor *r)
 {
-    const uint32_t count = slot_queue_begin(&r->flushes);
-    for (uint32_t i = 0; i < count; i++) {
-        struct conn *c = reactor_conn(r, r->flushes.now[i]);
+    uint32_t slot;
+    slice_begin(r);
+    slot_queue_begin(&r->flushes);
+    while (!slice_is_over(r) && slot_queue_next(&r->flushes, &slot)) {
+        struct conn *c = reactor_conn(r, slot);
         conn_clear(c, CONN_FLUSH_QUEUED);
         if (c->phase != CONN_FREE && c->phase != CONN_CLOSED && !conn_has(c, CONN_POLLING_OUT))
             sender_flush_conn(r, c);
@@ -330,16 +353,19 @@ static ON_REACTOR void keep_time(struct reactor *r)
         return;
     r->history_age_ms = r->now_ms;
     sender_forget_batches(r);
-    history_trim_age(&r->history, clock_realtime_ms() - r->broker->settings.history_ms,
+    history_trim_age(&r->subscriptions.history,
+                     clock_realtime_ms() - r->broker->settings.history_ms,
                      fanout_needed_seq(&r->fanout));
 }
 
 static void publish_gauges(struct reactor *r)
 {
     struct stats *s = &r->stats;
-    atomic_store_explicit(&s->history_bytes, r->history.bytes, memory_order_relaxed);
-    atomic_store_explicit(&s->history_messages, history_count(&r->history), memory_order_relaxed);
-    atomic_store_explicit(&s->topics, r->topics.count, memory_order_relaxed);
+    const struct history *h = &r->subscriptions.history;
+    const struct topic_table *t = &r->subscriptions.topics;
+    atomic_store_explicit(&s->history_bytes, h->bytes, memory_order_relaxed);
+    atomic_store_explicit(&s->history_messages, history_count(h), memory_order_relaxed);
+    atomic_store_explicit(&s->topics, topic_held_count(t), memory_order_relaxed);
     atomic_store_explicit(&s->subscriptions, r->subscription_count, memory_order_relaxed);
 }
 
@@ -347,13 +373,14 @@ static void publish_gauges(struct reactor *r)
 
 static ON_REACTOR bool has_work(const struct reactor *r)
 {
-    return r->flushes.count > 0 || r->reads.count > 0 || fanout_has_work(&r->fanout);
+    return !slot_queue_is_empty(&r->flushes) || !slot_queue_is_empty(&r->reads) ||
+           fanout_has_work(&r->fanout);
 }
 
 static ON_REACTOR uint64_t sleep_ns(struct reactor *r)
 {
     uint32_t ms = timers_wait_ms(&r->timers, r->now_ms);
-    if (history_count(&r->history) > 0 && ms > AGE_INTERVAL_MS)
+    if (history_count(&r->subscriptions.history) > 0 && ms > AGE_INTERVAL_MS)
         ms = AGE_INTERVAL_MS;
     if (broker_is_draining(r->broker) && ms > DRAIN_STEP_MS)
         ms = DRAIN_STEP_MS;
@@ -380,10 +407,13 @@ ENTERS_REACTOR bool reactor_turn(struct reactor *r)
     r->backlog = count == IO_EVENTS_MAX;
     on_events(r, events, count);
     take_in(r);
-    fanout_run(&r->fanout, &r->topics);
+    fanout_run(&r->fanout, &r->subscriptions);
     flush(r);
     keep_time(r);
+    slow_relieve(r);
     log_help(r->broker->log, r->index);
     publish_gauges(r);
-    return drain_step(r);
+    const bool goes_on = drain_step(r);
+    histogram_record(&r->stats.turn, clock_monotonic_ns() - r->now_ns);
+    return goes_on;
 }

@@ -18,8 +18,14 @@ enum {
 /* Connections to be looked at, each once: those queued while a round runs wait for the next one. */
 struct slot_queue {
     uint32_t *now, *next; /* [slot_count] each */
+    uint32_t at, end;     /* the round under way: now[at..end) are still to come */
     uint32_t count;       /* in `next` */
 };
+
+static inline bool slot_queue_is_empty(const struct slot_queue *q)
+{
+    return q->at == q->end && q->count == 0;
+}
 
 struct reactor {
     struct broker *broker;
@@ -29,10 +35,10 @@ struct reactor {
     struct conn *conns; /* [slot_count], reserved: costs memory only where used */
     struct timers timers;
     uint64_t start_ns, now_ns;
+    uint64_t slice_end_ns;
     uint32_t now_ms; /* since start_ns, never 0 */
 
-    struct topic_table topics;
-    struct history history;
+    struct subscriptions subscriptions;
     struct fanout fanout;
     struct sender sender;
 

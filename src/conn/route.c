@@ -1,22 +1,23 @@
 /* A table of the paths that exist, and what each does. */
 #include "conn/route.h"
 
-#include "conn/access.h"
 #include "conn/answer.h"
+#include "conn/finish.h"
+#include "conn/inbound.h"
 #include "conn/metrics.h"
 #include "conn/publish.h"
 #include "conn/reactor.h"
 #include "conn/stream.h"
+#include "conn/subscribe.h"
 #include "http/page.h"
 #include "http/target.h"
-#include "log/cursor.h"
 
 #include <stdio.h>
 
 typedef void route_fn(struct reactor *r, struct conn *c, const struct http_request *q,
                       struct bytes head);
 
-static ON_REACTOR route_fn page, healthz, readyz, metrics, topic_path;
+static ON_REACTOR route_fn page, healthz, readyz, metrics, topics_path, topic_path;
 
 struct route {
     const char *path; /* ends in '/': a prefix */
@@ -33,9 +34,15 @@ static const struct route routes[] = {
     {"/healthz", "GET, HEAD, OPTIONS", READ_METHODS, healthz},
     {"/readyz", "GET, HEAD, OPTIONS", READ_METHODS, readyz},
     {"/metrics", "GET, HEAD, OPTIONS", READ_METHODS, metrics},
+    {"/t", "GET, HEAD, POST, OPTIONS", READ_METHODS | METHOD(HTTP_POST), topics_path},
     {"/t/", "GET, HEAD, POST, OPTIONS", READ_METHODS | METHOD(HTTP_POST), topic_path},
 };
 enum { ROUTES = sizeof(routes) / sizeof(routes[0]) };
+
+/* With an admin token, topics can be finished. */
+static const struct route admin_topic_route = {
+    "/t/", "GET, HEAD, POST, DELETE, OPTIONS",
+    READ_METHODS | METHOD(HTTP_POST) | METHOD(HTTP_DELETE), topic_path};
 
 /* --- small resources -------------------------------------------------------------------------- */
 
@@ -102,45 +109,35 @@ static ON_REACTOR void metrics(struct reactor *r, struct conn *c, const struct h
     text_fini(&out);
 }
 
-/* --- /t/TOPIC --------------------------------------------------------------------------------- */
-
-static ON_REACTOR void tell_cursor(struct reactor *r, struct conn *c, const struct http_request *q)
-{
-    char headers[128], cursor[CURSOR_TEXT_MAX];
-    cursor_format((struct cursor){log_epoch(r->broker->log), log_head(r->broker->log)}, cursor);
-    snprintf(headers, sizeof(headers), "Uproar-Cursor: %s\r\nCache-Control: no-store\r\n", cursor);
-    const struct answer a = {.status = 200, .headers = headers};
-    answer_send(r, c, q, &a);
-}
-
-static bool wants_upgrade(const struct http_request *q)
-{
-    /* Other upgrades (h2c) are ignored, as RFC 9110, 7.8 allows. */
-    return http_request_has_token(q, "upgrade", "websocket") ||
-           http_request_field(q, "sec-websocket-key").at;
-}
+/* --- /t and /t/TOPIC -------------------------------------------------------------------------- */
 
 static ON_REACTOR void subscribe(struct reactor *r, struct conn *c, const struct http_request *q,
-                                 struct bytes topic)
+                                 struct bytes head, struct bytes topic)
 {
-    const bool upgrade = wants_upgrade(q);
-    const bool events = !upgrade && http_request_accepts(q, "text/event-stream");
-    if (!upgrade && !events && q->method == HTTP_GET && http_request_accepts(q, "text/html")) {
-        page(r, c, q, (struct bytes){0});
-        return;
-    }
-    if (!access_origin(r, c, q) || !access_token(r, c, q, r->broker->settings.subscribe_token))
-        return;
-    if (q->method == HTTP_HEAD)
-        tell_cursor(r, c, q);
-    else if (upgrade)
-        stream_open_websocket(r, c, q, topic);
-    else if (events)
-        stream_open_events(r, c, q, topic);
+    if (subscribe_is_for_people(q))
+        page(r, c, q, head);
     else
-        answer_error(r, c, q, 406, "not_acceptable",
-                     "subscribe by WebSocket (Upgrade: websocket) or with "
-                     "Accept: text/event-stream");
+        subscribe_request(r, c, q, head, topic);
+}
+
+static ON_REACTOR void topics_path(struct reactor *r, struct conn *c, const struct http_request *q,
+                                   struct bytes head)
+{
+    if (q->method == HTTP_POST)
+        subscribe_post(r, c, q, head);
+    else
+        subscribe(r, c, q, head, (struct bytes){0});
+}
+
+static bool is_subscription(const struct http_request *q)
+{
+    return q->method == HTTP_GET || q->method == HTTP_HEAD;
+}
+
+/* Patterns are for subscriptions only. */
+static const char *path_problem(const struct http_request *q, struct bytes topic)
+{
+    return is_subscription(q) ? topic_filter_problem(topic) : topic_name_problem(topic);
 }
 
 static ON_REACTOR void topic_path(struct reactor *r, struct conn *c, const struct http_request *q,
@@ -151,16 +148,41 @@ static ON_REACTOR void topic_path(struct reactor *r, struct conn *c, const struc
     const int len = http_percent_decode(raw, false, name, sizeof(name));
     const struct bytes topic = {name, len < 0 ? 0 : (size_t)len};
     const char *problem = len < 0 ? "a topic is at most 255 bytes, and %XX are two hex digits"
-                                  : topic_name_problem(topic);
+                                  : path_problem(q, topic);
     if (problem) {
         if (q->method == HTTP_POST)
             stat_add(&r->stats.rejected[REJECTED_bad_topic], 1);
         answer_error(r, c, q, 400, "bad_topic", problem);
     } else if (q->method == HTTP_POST) {
-        publish_request(r, c, q, head);
+        publish_request(r, c, q, topic, head);
+    } else if (q->method == HTTP_DELETE) {
+        finish_request(r, c, q, head);
     } else {
-        subscribe(r, c, q, topic);
+        subscribe(r, c, q, head, topic);
     }
+}
+
+ON_REACTOR void route_body(struct reactor *r, struct conn *c)
+{
+    const struct http_request *q = c->inbound->request;
+    if (bytes_equal(q->path, BYTES_LITERAL("/t")))
+        subscribe_body(r, c);
+    else if (q->method == HTTP_DELETE)
+        finish_body(r, c);
+    else
+        publish_body(r, c);
+}
+
+ON_REACTOR void route_body_too_large(struct reactor *r, struct conn *c,
+                                     const struct http_request *q)
+{
+    struct http_request last = *q;
+    if (q->method == HTTP_POST && !bytes_equal(q->path, BYTES_LITERAL("/t"))) {
+        publish_too_large(r, c, q);
+        return;
+    }
+    last.keep_alive = false; /* the framing of the rest is lost on purpose */
+    answer_error(r, c, &last, 413, "too_large", "the body is too long for this request");
 }
 
 /* --- finding it ------------------------------------------------------------------------------- */
@@ -172,8 +194,10 @@ static bool route_matches(const struct route *route, struct bytes path)
     return prefix ? bytes_start_with(path, own) : bytes_equal(path, own);
 }
 
-static const struct route *find(struct bytes path)
+static ON_REACTOR const struct route *find(const struct reactor *r, struct bytes path)
 {
+    if (r->broker->settings.admin_token.at && route_matches(&admin_topic_route, path))
+        return &admin_topic_route;
     for (int i = 0; i < ROUTES; i++)
         if (route_matches(&routes[i], path))
             return &routes[i];
@@ -210,7 +234,7 @@ static ON_REACTOR void refuse(struct reactor *r, struct conn *c, const struct ht
 {
     stat_add(&r->stats.refused[reason], 1);
     if (q && q->method == HTTP_GET && http_request_accepts(q, "text/event-stream")) {
-        stream_refuse_events(r, c, q);
+        stream_refuse(r, c, q);
         return;
     }
     const struct answer a = {.status = 503,
@@ -235,7 +259,7 @@ static bool is_probe(const struct route *route)
 ON_REACTOR void route_request(struct reactor *r, struct conn *c, const struct http_request *q,
                               struct bytes head)
 {
-    const struct route *route = find(q->path);
+    const struct route *route = find(r, q->path);
     struct http_request last;
     if (conn_has(c, CONN_REFUSED)) {
         last = *q;
@@ -248,7 +272,7 @@ ON_REACTOR void route_request(struct reactor *r, struct conn *c, const struct ht
         preflight(r, c, q, route ? route->methods : "GET, HEAD, POST, OPTIONS");
     else if (!route)
         answer_error(r, c, q, 404, "not_found",
-                     "these paths exist: /, /t/TOPIC, /healthz, /readyz, /metrics");
+                     "these paths exist: /, /t, /t/TOPIC, /healthz, /readyz, /metrics");
     else if (!(route->allowed & METHOD(q->method)))
         wrong_method(r, c, q, route->methods);
     else if (broker_is_draining(r->broker) && !is_probe(route))

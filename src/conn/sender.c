@@ -3,10 +3,11 @@
 #include "conn/sender.h"
 
 #include "base/alloc.h"
+#include "conn/goodbye.h"
 #include "conn/outbox.h"
+#include "conn/poll.h"
 #include "conn/reactor.h"
 #include "conn/slow.h"
-#include "conn/wire.h"
 
 #include <errno.h>
 
@@ -29,115 +30,16 @@ void sender_fini(struct sender *s)
     alloc_release(s->batches, BATCHES_MAX * sizeof(struct batch));
     alloc_release(s->flats, BATCHES_MAX * sizeof(*s->flats));
     alloc_release(s->mixed, IO_BATCH_MAX * sizeof(*s->mixed));
+    batch_forget(s);
     s->batches = NULL;
     s->flats = NULL;
     s->mixed = NULL;
 }
 
-static ON_REACTOR struct bytes wire_at(struct reactor *r, enum wire wire, uint64_t seq)
-{
-    return wire_bytes(history_at(&r->history, seq), wire, log_epoch(r->broker->log));
-}
-
-/* --- batches ---------------------------------------------------------------------------------- */
-
-static struct iovec vec_of(struct bytes b)
-{
-    return (struct iovec){.iov_base = (void *)(uintptr_t)b.at, .iov_len = b.len};
-}
-
-/* Each message's time from publish to its first send on this reactor, once. */
-static ON_REACTOR void time_message(struct reactor *r, uint64_t seq)
-{
-    if (seq <= r->sender.timed_seq)
-        return;
-    r->sender.timed_seq = seq;
-    const uint64_t since_ns = history_at(&r->history, seq)->appended_ns;
-    histogram_record(&r->stats.publish_to_send, r->now_ns > since_ns ? r->now_ns - since_ns : 0);
-}
-
-/* Consecutive messages of one topic, as vecs. */
-struct gathering {
-    struct iovec *vecs;
-    uint32_t max, count;
-    uint64_t last_seq;
-    size_t bytes;
-};
-
-/* Gathers the topic's messages from `seq` on, as far as the limits go: at least one. None: no
- * memory for the first image. */
-static ON_REACTOR void gather(struct reactor *r, enum wire wire, uint64_t seq, struct gathering *g)
-{
-    for (; seq != 0 && g->count < g->max; seq = history_newer(&r->history, seq)) {
-        const struct bytes b = wire_at(r, wire, seq);
-        if (!b.at || (g->count > 0 && g->bytes + b.len > BATCH_BYTES_MAX))
-            return;
-        time_message(r, seq);
-        g->vecs[g->count++] = vec_of(b);
-        g->bytes += b.len;
-        g->last_seq = seq;
-    }
-}
-
-/* A send of 64 pieces costs the kernel about 2 us more than one of one piece: copied once, when
- * many share it. A single message is in one piece already. */
-static void flatten(struct batch *b, uint8_t *out)
-{
-    size_t len = 0;
-    b->flat = (struct bytes){0};
-    if (b->count == 1)
-        b->flat = (struct bytes){b->vecs[0].iov_base, b->vecs[0].iov_len};
-    if (b->count == 1 || !b->topic->set || set_count(b->topic->set) < FLAT_MEMBERS_MIN)
-        return;
-    for (uint32_t i = 0; i < b->count; i++) {
-        memcpy(out + len, b->vecs[i].iov_base, b->vecs[i].iov_len);
-        len += b->vecs[i].iov_len;
-    }
-    b->flat = (struct bytes){out, len};
-}
-
-static ON_REACTOR bool batch_build(struct reactor *r, struct batch *b, uint64_t position)
-{
-    b->first_seq = history_after(&r->history, b->topic, position);
-    const uint32_t older = history_older_delta(&r->history, b->first_seq);
-    b->before_seq = older ? b->first_seq - older : b->topic->trimmed_seq;
-    struct gathering g = {.vecs = b->vecs, .max = BATCH_VECS_MAX};
-    gather(r, b->wire, b->first_seq, &g);
-    b->count = g.count;
-    b->last_seq = g.last_seq;
-    b->bytes = g.bytes;
-    return b->count > 0;
-}
-
-/* The shared batch for that place, or NULL: no memory for its image. The topic has messages after
- * `position`, and none of them is trimmed. */
-static ON_REACTOR const struct batch *batch_for(struct reactor *r, const struct topic *topic,
-                                                enum wire wire, uint64_t position)
-{
-    struct sender *s = &r->sender;
-    for (unsigned i = 0; i < s->batch_count; i++) {
-        const struct batch *b = &s->batches[i];
-        if (b->topic == topic && b->wire == wire && b->before_seq <= position &&
-            position < b->first_seq)
-            return b;
-    }
-    if (s->batch_count == BATCHES_MAX) {
-        sender_settle(r); /* the kernel reads them no more */
-        s->batch_count = 0;
-    }
-    struct batch *b = &s->batches[s->batch_count];
-    b->topic = topic;
-    b->wire = wire;
-    if (!batch_build(r, b, position))
-        return NULL;
-    flatten(b, s->flats[s->batch_count++]);
-    return b;
-}
-
 ON_REACTOR void sender_forget_batches(struct reactor *r)
 {
     ASSERT(r->sender.record_count == 0);
-    r->sender.batch_count = 0;
+    batch_forget(&r->sender);
 }
 
 /* --- gathering sends -------------------------------------------------------------------------- */
@@ -155,7 +57,10 @@ static ON_REACTOR struct send_record *record_new(struct reactor *r, struct conn 
 
 static ON_REACTOR void settle_if_full(struct reactor *r)
 {
-    if (r->sender.record_count == IO_BATCH_MAX)
+    if (r->sender.transient_bytes > TRANSIENT_BYTES_MAX)
+        batch_recycle(r);
+    else if (r->sender.record_count == IO_BATCH_MAX ||
+             r->sender.unsettled_bytes > UNSETTLED_BYTES_MAX)
         sender_settle(r);
 }
 
@@ -168,9 +73,9 @@ static ON_REACTOR void send_batch(struct reactor *r, struct conn *c, const struc
 {
     struct send_record *record = record_new(r, c);
     record->message_count = b->count;
-    record->first_seq = b->first_seq;
-    record->last_seq = b->last_seq;
+    record->messages = b->vecs;
     record->bytes = b->bytes;
+    r->sender.unsettled_bytes += b->bytes;
     c->position = b->last_seq;
     const uint32_t tag = record_tag(r, record);
     if (b->flat.at)
@@ -186,95 +91,148 @@ static ON_REACTOR void log_no_image(struct reactor *r)
                     "no memory for a message's image: its subscribers wait");
 }
 
+/* There was nothing to send at its place: the topic is finished, or what was looked at is not for
+ * its set, or there is no memory for an image. */
+static ON_REACTOR void nothing_for(struct reactor *r, struct conn *c, const struct batch *b)
+{
+    if (b->is_end) {
+        goodbye(r, c, WS_CLOSE_NORMAL, "the topic is finished");
+        return;
+    }
+    if (b->seen_seq == c->position)
+        log_no_image(r);
+    c->position = b->seen_seq;
+    if (conn_is_behind(c))
+        reactor_queue_flush(r, c);
+}
+
+/* Sends what is behind its position. */
+static ON_REACTOR void send_messages(struct reactor *r, struct conn *c)
+{
+    const struct batch *b = batch_for(r, c->set, c->wire, c->position);
+    if (b->count > 0)
+        send_batch(r, c, b);
+    else
+        nothing_for(r, c, b);
+}
+
 ON_REACTOR uint64_t sender_offer(struct reactor *r, struct set *set, enum wire wire, uint32_t slot)
 {
     struct conn *c = &r->conns[slot];
-    if (c->position >= set->topic->last_seq)
+    if (c->position >= set->last_seq)
         return UINT64_MAX;
     if (conn_has(c, CONN_POLLING_OUT))
         return UINT64_MAX;
     if (conn_has(c, CONN_FLUSH_QUEUED))
         return c->position; /* its flush brings the messages; until then they are needed */
-    settle_if_full(r);
-    if (slow_lost_its_place(c)) {
-        slow_apply(r, c);
-        return UINT64_MAX;
-    }
-    const struct batch *b = batch_for(r, set->topic, wire, c->position);
-    if (!b) {
-        log_no_image(r);
+    if (wire == WIRE_POLL || slow_lost_its_place(c)) {
+        reactor_queue_flush(r, c);
         return c->position;
     }
-    send_batch(r, c, b);
-    return b->last_seq;
+    settle_if_full(r);
+    const uint64_t before = r->sender.unsettled_bytes;
+    send_messages(r, c);
+    r->fanout.surcharge += (uint32_t)((r->sender.unsettled_bytes - before) / SURCHARGE_BYTES);
+    return c->set ? c->position : UINT64_MAX;
 }
 
 /* The messages that fit behind what is its own. Returns how many vecs they take. */
 static ON_REACTOR uint32_t add_messages(struct reactor *r, struct conn *c,
                                         struct send_record *record, struct iovec *vecs)
 {
-    struct gathering g = {.vecs = vecs, .max = MIXED_VECS_MAX - MIXED_OWN_VECS};
-    if (!conn_is_behind(c))
+    struct gathering g = {.vecs = vecs,
+                          .max = MIXED_VECS_MAX - MIXED_OWN_VECS,
+                          .newest_only = conn_has(c, CONN_CONFLATING)};
+    if (c->phase == CONN_POLL || !conn_is_behind(c))
         return 0;
-    record->first_seq = history_after(&r->history, c->set->topic, c->position);
-    gather(r, c->wire, record->first_seq, &g);
+    batch_gather(r, c->set, c->wire, c->position, &g);
     if (g.count == 0)
-        return 0; /* no memory for an image: what is its own goes out */
+        return 0; /* what is its own goes out; then it is asked again */
     record->message_count = g.count;
-    record->last_seq = c->position = g.last_seq;
+    record->messages = vecs;
     record->bytes += g.bytes;
+    c->position = g.last_seq;
     return g.count;
 }
 
-/* The cut frame's rest and the outbox, then the first messages behind them. */
+/* Its own first: the cut frame's rest and the outbox. Returns how many vecs they take. */
+static ON_REACTOR uint32_t add_own(struct reactor *r, struct conn *c, struct send_record *record,
+                                   struct iovec *vecs)
+{
+    uint32_t count = 0;
+    if (c->cut) {
+        const struct bytes image = batch_wire_of(r, c->wire, c->cut);
+        if (!image.at) {
+            log_no_image(r); /* nothing may overtake it */
+            return 0;
+        }
+        const struct bytes rest = bytes_skip(image, c->cut_sent);
+        record->cut_len = (uint32_t)rest.len;
+        vecs[count++] = batch_vec(rest);
+    }
+    if (outbox_len(c->outbox) > 0) {
+        record->outbox_len = (uint32_t)outbox_len(c->outbox);
+        vecs[count++] = batch_vec(outbox_rest(c->outbox));
+    }
+    record->bytes = (uint64_t)record->cut_len + record->outbox_len;
+    return count;
+}
+
+/* What is its own, then the first messages behind it. */
 static ON_REACTOR void send_mixed(struct reactor *r, struct conn *c)
 {
     struct send_record *record = record_new(r, c);
     const uint32_t tag = record_tag(r, record);
     struct iovec *vecs = r->sender.mixed[tag];
-    uint32_t count = 0;
-    if (c->cut) {
-        const struct bytes image = wire_bytes(c->cut, c->wire, log_epoch(r->broker->log));
-        const struct bytes rest = bytes_skip(image, c->cut_sent);
-        record->cut_len = (uint32_t)rest.len;
-        vecs[count++] = vec_of(rest);
-    }
-    if (c->outbox) {
-        record->outbox_len = (uint32_t)outbox_len(c->outbox);
-        vecs[count++] = vec_of(outbox_rest(c->outbox));
-    }
-    record->bytes = record->cut_len + record->outbox_len;
-    count += add_messages(r, c, record, vecs + count);
-    if (count == 1)
+    uint32_t count = add_own(r, c, record, vecs);
+    if (count > 0 || !c->cut)
+        count += add_messages(r, c, record, vecs + count);
+    r->sender.unsettled_bytes += record->bytes;
+    if (count == 0) {
+        r->sender.record_count--; /* nothing, for want of memory, or as yet */
+        reactor_queue_flush(r, c);
+    } else if (count == 1) {
         io_send(r->io, record->slot, tag, (struct bytes){vecs[0].iov_base, vecs[0].iov_len});
-    else
+    } else {
         io_send_vec(r->io, record->slot, tag, vecs, count);
+    }
+}
+
+/* What its place in the log demands first. It may be gone, or subscribe to nothing, afterwards. */
+static ON_REACTOR void settle_place(struct reactor *r, struct conn *c)
+{
+    if (c->phase == CONN_POLL && conn_is_behind(c))
+        poll_messages(r, c);
+    else if (slow_lost_its_place(c))
+        slow_apply(r, c);
+    if (conn_has(c, CONN_CONFLATING) && c->phase != CONN_CLOSED)
+        slow_conflate(r, c);
+}
+
+/* It has been offered everything there is, and took it. */
+static ON_REACTOR void caught_up(struct reactor *r, struct conn *c)
+{
+    c->blocked_ms = 0;
+    conn_clear(c, CONN_LOST | CONN_CONFLATING);
+    conn_drained(r, c);
 }
 
 ON_REACTOR void sender_flush_conn(struct reactor *r, struct conn *c)
 {
     settle_if_full(r);
-    if (slow_lost_its_place(c))
-        slow_apply(r, c);
+    settle_place(r, c);
     if (c->phase == CONN_CLOSED)
         return;
-    if (c->cut || outbox_len(c->outbox) > 0) {
+    if (outbox_len(c->outbox) == 0)
+        outbox_free(&c->outbox);
+    if (c->cut || c->outbox || (conn_has(c, CONN_CONFLATING) && conn_is_behind(c)))
         send_mixed(r, c);
-        return;
-    }
-    outbox_free(&c->outbox);
-    if (!conn_is_behind(c)) {
-        c->blocked_ms = 0;
-        conn_drained(r, c);
-        return;
-    }
-    const struct batch *b = batch_for(r, c->set->topic, c->wire, c->position);
-    if (b) {
-        send_batch(r, c, b);
-        return;
-    }
-    log_no_image(r);
-    reactor_queue_flush(r, c);
+    else if (c->phase == CONN_POLL)
+        return; /* it waits */
+    else if (conn_is_behind(c))
+        send_messages(r, c);
+    else
+        caught_up(r, c);
 }
 
 ON_REACTOR bool sender_send_constant(struct reactor *r, struct conn *c, struct bytes constant)
@@ -304,29 +262,27 @@ static ON_REACTOR void wait_for_room(struct reactor *r, struct conn *c)
 static ON_REACTOR void place_cut(struct reactor *r, struct conn *c,
                                  const struct send_record *record, uint64_t left)
 {
-    uint64_t seq = record->first_seq;
-    for (uint32_t i = 0; i < record->message_count; i++) {
-        struct message *m = history_at(&r->history, seq);
-        const uint64_t len = wire_at(r, c->wire, seq).len;
-        if (left < len && left == 0)
-            return;
-        c->position = seq;
-        if (left < len) {
-            message_ref(m, 1);
-            c->cut = m;
+    struct set_walk walk;
+    if (left == 0)
+        return;
+    set_walk_begin(&walk, &r->subscriptions.history, c->set, record->position_before);
+    for (uint32_t i = 0; i < record->message_count && left > 0; i++) {
+        c->position = set_walk_next(&walk);
+        if (left < record->messages[i].iov_len) {
+            c->cut = history_at(&r->subscriptions.history, c->position);
             c->cut_sent = (uint32_t)left;
+            message_pin(c->cut, &r->broker->pinned_bytes);
             return;
         }
-        left -= len;
+        left -= record->messages[i].iov_len;
         stat_add(&r->stats.deliveries[conn_proto(c)], 1);
-        seq = history_newer(&r->history, seq);
     }
-    UNREACHABLE("a cut behind the last message");
+    ASSERT(left == 0);
 }
 
 static ON_REACTOR void finish_cut(struct reactor *r, struct conn *c)
 {
-    message_unref(&c->cut);
+    message_unpin(&c->cut, &r->broker->pinned_bytes);
     stat_add(&r->stats.deliveries[conn_proto(c)], 1);
 }
 
@@ -340,7 +296,7 @@ static ON_REACTOR void settle_cut(struct reactor *r, struct conn *c,
         wait_for_room(r, c);
         return;
     }
-    if (c->cut)
+    if (record->cut_len > 0)
         finish_cut(r, c);
     sent -= record->cut_len;
     if (sent < record->outbox_len) {
@@ -351,6 +307,8 @@ static ON_REACTOR void settle_cut(struct reactor *r, struct conn *c,
     if (record->outbox_len > 0)
         outbox_free(&c->outbox);
     sent -= record->outbox_len;
+    if (record->cut_len > 0 || record->outbox_len > 0)
+        conn_clear(c, CONN_LOST); /* it took what stood before its place */
     if (record->constant.len > 0 && sent > 0 &&
         !outbox_add(r, c, bytes_skip(record->constant, sent)))
         return;
@@ -364,11 +322,12 @@ static ON_REACTOR void settle_whole(struct reactor *r, struct conn *c,
 {
     stat_add(&r->stats.sent_bytes[conn_proto(c)], record->bytes);
     stat_add(&r->stats.deliveries[conn_proto(c)], record->message_count);
-    if (c->cut)
+    if (record->cut_len > 0)
         finish_cut(r, c);
     if (record->outbox_len > 0)
         outbox_free(&c->outbox);
     c->blocked_ms = 0;
+    conn_clear(c, CONN_LOST);
     if (record->outbox_len > 0 || record->cut_len > 0)
         conn_drained(r, c);
     if (conn_is_behind(c))
@@ -403,6 +362,7 @@ ON_REACTOR void sender_settle(struct reactor *r)
         s->records[results[i].tag].result = results[i].result;
     }
     const unsigned records = s->record_count;
+    s->unsettled_bytes = 0;
     s->record_count = 0; /* settling may queue, but sends nothing */
     for (unsigned i = 0; i < records; i++)
         settle_one(r, &s->records[i]);
@@ -411,6 +371,7 @@ ON_REACTOR void sender_settle(struct reactor *r)
 ON_REACTOR void sender_writable(struct reactor *r, struct conn *c)
 {
     conn_clear(c, CONN_POLLING_OUT);
-    c->heard_ms = r->now_ms; /* it took something: a proof of life like any other */
+    if (c->phase != CONN_SSE)
+        c->heard_ms = r->now_ms; /* it took something: a proof of life like any other */
     reactor_queue_flush(r, c);
 }

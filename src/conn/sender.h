@@ -6,30 +6,14 @@
  * control frames), then the messages after its position. */
 #pragma once
 
-#include "conn/conn.h"
+#include "conn/batch.h"
 #include "io/io.h"
-#include "topic/set.h"
 
 enum {
-    BATCH_VECS_MAX = 256,
-    BATCH_BYTES_MAX = 256 << 10,
-    BATCHES_MAX = 8,
-    FLAT_MEMBERS_MIN = 8, /* so many share a batch: then one copy saves each of them its iovecs */
-    MIXED_VECS_MAX = 32,  /* cut frame, outbox, and the first messages behind them */
-};
-
-/* Consecutive messages of one topic in one wire form, shared by all who are at the same place.
- * Valid until the history changes: so long the topic is retained with its messages, whoever leaves.
- */
-struct batch {
-    const struct topic *topic;
-    enum wire wire;
-    uint32_t count;
-    uint64_t before_seq; /* the topic's entry before first_seq: positions in [before, first) fit */
-    uint64_t first_seq, last_seq;
-    size_t bytes;
-    struct bytes flat; /* all of it in one piece; at == NULL: only vecs */
-    struct iovec vecs[BATCH_VECS_MAX];
+    MIXED_VECS_MAX = 32,           /* cut frame, outbox, and the first messages behind them */
+    TRANSIENT_BYTES_MAX = 8 << 20, /* then they are settled and freed; one send may go beyond */
+    UNSETTLED_BYTES_MAX = 4 << 20, /* then they are settled, so that a slice can be ended in time */
+    SURCHARGE_BYTES = 16 << 10,    /* so much more to send costs as much as a further send */
 };
 
 /* What one send was made of, so that a cut can be placed. Order: cut, outbox or constant, messages.
@@ -38,11 +22,11 @@ struct send_record {
     uint32_t slot;
     uint32_t cut_len, outbox_len;
     uint32_t message_count;
-    struct bytes constant; /* a ping or heartbeat, from constant memory */
+    struct bytes constant;        /* a ping or heartbeat, from constant memory */
+    const struct iovec *messages; /* [message_count], theirs */
     uint64_t position_before;
-    uint64_t first_seq, last_seq; /* of the messages; 0: none */
-    uint64_t bytes;               /* all of it */
-    int64_t result;               /* SEND_WHOLE, bytes, or -errno */
+    uint64_t bytes; /* all of it */
+    int64_t result; /* SEND_WHOLE, bytes, or -errno */
 };
 #define SEND_WHOLE INT64_MAX
 
@@ -51,7 +35,10 @@ struct sender {
     uint8_t (*flats)[BATCH_BYTES_MAX]; /* one for each, reserved: they cost what is used */
     unsigned batch_count;
     unsigned record_count;
-    uint64_t timed_seq; /* messages up to here are in the publish-to-send histogram */
+    uint64_t timed_seq;       /* messages up to here are in the publish-to-send histogram */
+    struct image *transients; /* images of old messages, built for sends under way; owned */
+    size_t transient_bytes;
+    uint64_t unsettled_bytes;              /* of the sends under way */
     struct iovec (*mixed)[MIXED_VECS_MAX]; /* [IO_BATCH_MAX], one list per record */
     struct send_record records[IO_BATCH_MAX];
 };

@@ -1,24 +1,108 @@
-/* The policy `close`. How a WebSocket or an event stream says goodbye stands with them. */
+/* The three policies. How a gap is told and a goodbye said stands in notice.c and goodbye.c. */
 #include "conn/slow.h"
 
+#include "conn/finish.h"
 #include "conn/goodbye.h"
+#include "conn/notice.h"
+#include "conn/place.h"
 #include "conn/reactor.h"
 
 enum { SLOW_WATCH_MS = 1000 };
 
-ON_REACTOR bool slow_lost_its_place(const struct conn *c)
+/* --- the policies ----------------------------------------------------------------------------- */
+
+/* Moves it on to `resumed`, after telling it. False: it subscribes to nothing any more. */
+static ON_REACTOR bool jump(struct reactor *r, struct conn *c, uint64_t resumed)
 {
-    return c->set && c->position < c->set->topic->trimmed_seq;
+    char text[CURSOR_TEXT_MAX];
+    const struct cursor after = place_cursor(r, c->position);
+    const struct gap gap = {
+        {(const uint8_t *)text, cursor_format(after, text)}, place_cursor(r, resumed), GAP_SLOW};
+    c->position = resumed;
+    return notice_gap(r, c, &gap);
+}
+
+static ON_REACTOR void say(struct reactor *r, const char *what)
+{
+    logline_limited(&r->broker->sink, &r->broker->causes.slow, LOGLINE_WARNING,
+                    "a subscriber fell behind what the history keeps and %s", what);
+}
+
+static ON_REACTOR void close_it(struct reactor *r, struct conn *c)
+{
+    stat_add(&r->stats.slow_closes, 1);
+    say(r, "was closed");
+    goodbye(r, c, WS_CLOSE_TRY_LATER, "too slow: messages it had not taken were trimmed");
 }
 
 ON_REACTOR void slow_apply(struct reactor *r, struct conn *c)
 {
-    stat_add(&r->stats.gaps_slow, 1);
-    stat_add(&r->stats.slow_closes, 1);
-    logline_limited(&r->broker->sink, &r->broker->causes.slow, LOGLINE_WARNING,
-                    "a subscriber fell behind what the history keeps and was closed");
-    goodbye(r, c, WS_CLOSE_TRY_LATER, "too slow: messages it had not taken were trimmed");
+    switch (r->broker->settings.slow) {
+    case SLOW_CLOSE:
+        close_it(r, c);
+        return;
+    case SLOW_SKIP:
+        say(r, "goes on behind a gap");
+        (void)jump(r, c, r->subscriptions.history.first_seq - 1);
+        return;
+    case SLOW_LATEST:
+        if (!conn_has(c, CONN_CONFLATING))
+            say(r, "gets the latest of each topic");
+        conn_set(c, CONN_CONFLATING);
+        return;
+    }
+    UNREACHABLE("slow_policy");
 }
+
+/* --- conflation ------------------------------------------------------------------------------- */
+
+static ON_REACTOR bool is_end(const struct reactor *r, uint64_t seq)
+{
+    return history_at(&r->subscriptions.history, seq)->kind == MESSAGE_END;
+}
+
+ON_REACTOR bool slow_is_superseded(const struct reactor *r, uint64_t seq)
+{
+    const uint64_t newer = history_newer(&r->subscriptions.history, seq);
+    return newer != 0 && !is_end(r, newer);
+}
+
+/* Where the next message that is not superseded begins, as far as one walk looks. */
+static ON_REACTOR uint64_t before_newest(const struct reactor *r, const struct conn *c,
+                                         bool *skipped)
+{
+    struct set_walk walk;
+    uint64_t seq;
+    set_walk_begin(&walk, &r->subscriptions.history, c->set, c->position);
+    while ((seq = set_walk_next(&walk)) != 0 && slow_is_superseded(r, seq))
+        *skipped = true;
+    return seq != 0 ? seq - 1 : walk.seen_seq;
+}
+
+/* Nothing but the end of its topic is left: that is not for conflating. */
+static ON_REACTOR void go_on(const struct reactor *r, struct conn *c)
+{
+    if (finish_is_over(r, c))
+        conn_clear(c, CONN_CONFLATING);
+}
+
+/* A raw WebSocket has no place for a notice: there `latest` is silent, by definition. */
+ON_REACTOR void slow_conflate(struct reactor *r, struct conn *c)
+{
+    bool skipped = slow_lost_its_place(c);
+    if (!conn_is_behind(c)) {
+        conn_clear(c, CONN_CONFLATING);
+        return;
+    }
+    const uint64_t place = before_newest(r, c, &skipped);
+    if (skipped && c->wire != WIRE_WS)
+        (void)jump(r, c, place);
+    else
+        c->position = place > c->position ? place : c->position;
+    go_on(r, c);
+}
+
+/* --- watching --------------------------------------------------------------------------------- */
 
 ON_REACTOR void slow_blocked(struct reactor *r, struct conn *c)
 {
@@ -29,10 +113,58 @@ ON_REACTOR void slow_blocked(struct reactor *r, struct conn *c)
         conn_set_timer(r, c, SLOW_WATCH_MS);
 }
 
+static ON_REACTOR void reset(struct reactor *r, struct conn *c)
+{
+    stat_add(&r->stats.slow_closes, 1);
+    say(r, "was reset: it took nothing for seconds");
+    conn_drop(r, c, true);
+}
+
+/* The notice waits until there is room for it behind the cut frame: till then the place may move
+ * further. */
 ON_REACTOR void slow_watch(struct reactor *r, struct conn *c)
 {
-    if (slow_lost_its_place(c))
-        slow_apply(r, c);
-    else
+    if (conn_has(c, CONN_LOST)) {
+        reset(r, c);
+    } else if (!slow_lost_its_place(c)) {
         conn_set_timer(r, c, SLOW_WATCH_MS);
+    } else if (r->broker->settings.slow == SLOW_CLOSE) {
+        slow_apply(r, c);
+    } else {
+        conn_set(c, CONN_LOST);
+        conn_set_timer(r, c, SLOW_DRAIN_MS);
+    }
+}
+
+/* --- memory ----------------------------------------------------------------------------------- */
+
+static ON_REACTOR bool pins_too_much(const struct reactor *r, unsigned eighths)
+{
+    const uint64_t pinned = atomic_load_explicit(&r->broker->pinned_bytes, memory_order_relaxed);
+    return pinned > r->broker->settings.history_bytes / 8 * eighths;
+}
+
+/* How long the longest-stalled has been; 0: nobody is. */
+static ON_REACTOR uint32_t longest_stall_ms(const struct reactor *r)
+{
+    uint32_t longest = 0;
+    for (uint32_t slot = 0; slot < r->slot_count; slot++) {
+        const struct conn *c = &r->conns[slot];
+        if (c->cut && c->phase != CONN_CLOSED && r->now_ms - c->blocked_ms + 1 > longest)
+            longest = r->now_ms - c->blocked_ms + 1;
+    }
+    return longest;
+}
+
+/* Rare, hence a scan; down to 7/8, so that it stays rare. */
+ON_REACTOR void slow_relieve(struct reactor *r)
+{
+    if (!pins_too_much(r, 8))
+        return;
+    const uint32_t longest = longest_stall_ms(r);
+    for (uint32_t slot = 0; slot < r->slot_count && longest > 0 && pins_too_much(r, 7); slot++) {
+        struct conn *c = &r->conns[slot];
+        if (c->cut && c->phase != CONN_CLOSED && r->now_ms - c->blocked_ms + 1 >= longest / 2)
+            reset(r, c);
+    }
 }

@@ -3,17 +3,19 @@
 #pragma once
 
 #include "base/histogram.h"
+#include "log/envelope.h"
 
 #include <stdatomic.h>
 #include <stdint.h>
 
-enum stat_proto { STAT_HTTP, STAT_SSE, STAT_WS, STAT_PROTOS };
+enum stat_proto { STAT_HTTP, STAT_POLL, STAT_SSE, STAT_WS, STAT_PROTOS };
 enum stat_source { STAT_FROM_HTTP, STAT_FROM_WS, STAT_SOURCES };
 
 #define REFUSED_REASONS(X) X(full) X(draining) X(origin) X(token) X(memory)
 #define REJECTED_REASONS(X)                                                                        \
     X(bad_topic)                                                                                   \
-    X(bad_text) X(bad_event) X(too_large) X(media_type) X(log_full) X(memory) X(not_allowed)
+    X(bad_text)                                                                                    \
+    X(bad_event) X(too_large) X(media_type) X(log_full) X(memory) X(not_allowed) X(finished)
 
 #define ENUM_REFUSED(name)  REFUSED_##name,
 #define ENUM_REJECTED(name) REJECTED_##name,
@@ -29,11 +31,12 @@ struct stats {
     _Atomic uint64_t published[STAT_SOURCES];
     _Atomic uint64_t rejected[REJECTED_COUNT];
     _Atomic uint64_t deliveries[STAT_PROTOS];
-    _Atomic uint64_t gaps_slow;
+    _Atomic uint64_t gaps[GAP_REASONS];
     _Atomic uint64_t slow_closes;
     _Atomic uint64_t wakeups;
     _Atomic uint64_t history_bytes, history_messages, topics, subscriptions;
     struct histogram publish_to_send;
+    struct histogram turn; /* what a reactor's turn took, its sleep apart */
 };
 
 static inline void stat_add(_Atomic uint64_t *count, uint64_t n)

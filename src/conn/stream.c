@@ -1,69 +1,61 @@
-/* From request to subscription. Frames and events that follow are not its business. */
+/* From request to event stream, its heartbeats, and its end by age. */
 #include "conn/stream.h"
 
 #include "base/clock.h"
-#include "conn/access.h"
 #include "conn/answer.h"
+#include "conn/asking.h"
+#include "conn/finish.h"
+#include "conn/goodbye.h"
 #include "conn/inbound.h"
+#include "conn/notice.h"
 #include "conn/outbox.h"
+#include "conn/place.h"
 #include "conn/reactor.h"
 #include "conn/slow.h"
+#include "conn/wire.h"
 #include "http/origin.h"
 #include "http/reply.h"
-#include "log/cursor.h"
 #include "sse/sse.h"
-#include "ws/handshake.h"
-
-#include <stdio.h>
 
 enum { RETRY_MIN_MS = 2000, RETRY_MAX_MS = 4001 };
 
-static ON_REACTOR void no_memory(struct reactor *r, struct conn *c, const struct http_request *q)
-{
-    stat_add(&r->stats.refused[REFUSED_memory], 1);
-    answer_error(r, c, q, 503, "no_memory", "the server is out of memory, try again");
-}
-
-static ON_REACTOR void add_cursor_line(struct reactor *r, struct text *out, const char *name,
-                                       const char *end)
-{
-    char cursor[CURSOR_TEXT_MAX];
-    const struct cursor here = {log_epoch(r->broker->log), r->history.next_seq - 1};
-    cursor_format(here, cursor);
-    text_printf(out, "%s: %s%s", name, cursor, end);
-}
-
-static ON_REACTOR void add_origin(struct reactor *r, struct text *out, const struct http_request *q)
-{
-    http_origin_add_headers(out, q, http_origin_check(q, &r->broker->settings.origins));
-}
-
-/* --- event streams ---------------------------------------------------------------------------- */
+/* --- opening ---------------------------------------------------------------------------------- */
 
 static bool wants_chunks(const struct http_request *q)
 {
     return q->minor == 1 && q->keep_alive;
 }
 
-static ON_REACTOR void add_events_head(struct reactor *r, struct text *out,
-                                       const struct http_request *q, bool chunked)
+static enum wire wire_for(const struct http_request *q, const struct asking *a)
+{
+    if (a->json)
+        return wants_chunks(q) ? WIRE_SSE_JSON_CHUNKED : WIRE_SSE_JSON_PLAIN;
+    return wants_chunks(q) ? WIRE_SSE_CHUNKED : WIRE_SSE_PLAIN;
+}
+
+static ON_REACTOR void add_head(struct reactor *r, struct text *out, const struct http_request *q,
+                                bool chunked, uint64_t position)
 {
     text_add_str(out, "HTTP/1.1 200 OK\r\n");
     http_add_date(out, clock_realtime_ms());
     text_add_str(out, "Content-Type: text/event-stream\r\n"
                       "Cache-Control: no-store, no-transform\r\nX-Accel-Buffering: no\r\n");
     text_add_str(out, chunked ? "Transfer-Encoding: chunked\r\n" : "Connection: close\r\n");
-    add_cursor_line(r, out, "Uproar-Cursor", "\r\n");
-    add_origin(r, out, q);
+    answer_add_cursor(out, place_cursor(r, position), false);
+    http_origin_add_headers(out, q, http_origin_check(q, &r->broker->settings.origins));
     text_add_str(out, "\r\n");
 }
 
-/* The opening tells the place in the log, so that a reconnect before the first message is exact. */
-static ON_REACTOR void add_first_block(struct reactor *r, struct text *out, bool chunked)
+/* The opening tells the place in the log, so that a reconnect before the first message is exact.
+ * Before the notice of a gap it is the peer's own cursor: cut right there, it is told again. */
+static ON_REACTOR void add_first_block(struct reactor *r, struct text *out, bool chunked,
+                                       const struct start *start, const struct place *place)
 {
     char text[CURSOR_TEXT_MAX];
-    const struct cursor here = {log_epoch(r->broker->log), r->history.next_seq - 1};
-    const struct bytes cursor = {(const uint8_t *)text, cursor_format(here, text)};
+    const struct cursor here = place_cursor(r, place->position);
+    struct bytes cursor = {(const uint8_t *)text, cursor_format(here, text)};
+    if (place->has_gap)
+        cursor = start->kind == START_CURSOR ? start->given : (struct bytes){0};
     struct text block = {0};
     sse_add_open(&block, reactor_jitter(r, RETRY_MIN_MS, RETRY_MAX_MS), cursor);
     sse_add_framed(out, text_bytes(&block), chunked);
@@ -71,41 +63,76 @@ static ON_REACTOR void add_first_block(struct reactor *r, struct text *out, bool
     text_fini(&block);
 }
 
-static ON_REACTOR void schedule_heartbeat(struct reactor *r, struct conn *c)
+/* Its age counts from a little earlier, so that streams opened together do not end together. */
+static ON_REACTOR void begin_age(struct reactor *r, struct conn *c)
 {
-    const uint32_t every_ms = r->broker->settings.heartbeat_ms;
-    conn_set_timer(r, c, every_ms - reactor_jitter(r, 0, every_ms / 8 + 1));
+    c->heard_ms = r->now_ms - reactor_jitter(r, 0, r->broker->settings.stream_max_ms / 8 + 1);
 }
 
-ON_REACTOR void stream_open_events(struct reactor *r, struct conn *c, const struct http_request *q,
-                                   struct bytes topic)
+/* A stream is asked at each heartbeat, and when its age is due. */
+static ON_REACTOR void schedule(struct reactor *r, struct conn *c)
+{
+    const uint32_t max_ms = r->broker->settings.stream_max_ms;
+    const uint32_t every_ms = r->broker->settings.heartbeat_ms;
+    const uint32_t left_ms = max_ms - (r->now_ms - c->heard_ms);
+    if (max_ms > 0 && left_ms < every_ms)
+        conn_set_timer(r, c, left_ms);
+    else
+        conn_set_timer(r, c, every_ms - reactor_jitter(r, 0, every_ms / 8 + 1));
+}
+
+static ON_REACTOR void begin_stream(struct reactor *r, struct conn *c, const struct http_request *q,
+                                    const struct start *start, const struct place *place)
 {
     const bool chunked = wants_chunks(q);
-    if (conn_subscribe(r, c, topic, chunked ? WIRE_SSE_CHUNKED : WIRE_SSE_PLAIN) != 0) {
-        no_memory(r, c, q);
-        return;
-    }
     conn_set_phase(r, c, CONN_SSE);
-    inbound_free(r, c);
     struct text *out = outbox_open(r, c);
     if (out) {
-        add_events_head(r, out, q, chunked);
-        add_first_block(r, out, chunked);
+        add_head(r, out, q, chunked, place->position);
+        add_first_block(r, out, chunked, start, place);
     }
-    if (outbox_close(r, c))
-        schedule_heartbeat(r, c);
+    if (!outbox_close(r, c))
+        return;
+    const struct gap gap = {start->given, place_cursor(r, place->position), place->reason};
+    if (place->has_gap && !notice_gap(r, c, &gap))
+        return;
+    inbound_free(r, c); /* q is in there, when it came with a body */
+    begin_age(r, c);
+    schedule(r, c);
 }
 
-ON_REACTOR void stream_refuse_events(struct reactor *r, struct conn *c,
-                                     const struct http_request *q)
+ON_REACTOR void stream_open(struct reactor *r, struct conn *c, const struct http_request *q,
+                            struct asking *a)
+{
+    struct place place;
+    if (conn_subscribe(r, c, a, wire_for(q, a), &place) != 0) {
+        answer_no_memory(r, c, q);
+    } else if (finish_is_over(r, c)) {
+        conn_unsubscribe(r, c);
+        const struct answer gone = {.status = 204, .headers = "Cache-Control: no-store\r\n"};
+        answer_send(r, c, q, &gone); /* what stops EventSource (WHATWG HTML, 9.2.3) */
+    } else {
+        begin_stream(r, c, q, &a->start, &place);
+    }
+}
+
+ON_REACTOR void stream_refuse(struct reactor *r, struct conn *c, const struct http_request *q)
 {
     struct text *out = outbox_open(r, c);
     if (out) {
-        add_events_head(r, out, q, false);
+        add_head(r, out, q, false, log_head(r->broker->log));
         sse_add_retry(out, reactor_jitter(r, RETRY_MIN_MS, RETRY_MAX_MS));
     }
     if (outbox_close(r, c))
         conn_end(r, c);
+}
+
+/* --- time ------------------------------------------------------------------------------------- */
+
+static ON_REACTOR bool is_old(const struct reactor *r, const struct conn *c)
+{
+    const uint32_t max_ms = r->broker->settings.stream_max_ms;
+    return max_ms > 0 && r->now_ms - c->heard_ms >= max_ms;
 }
 
 ON_REACTOR void stream_timeout(struct reactor *r, struct conn *c)
@@ -114,91 +141,10 @@ ON_REACTOR void stream_timeout(struct reactor *r, struct conn *c)
         slow_watch(r, c);
         return;
     }
-    (void)sender_send_constant(r, c, sse_heartbeat(c->wire == WIRE_SSE_CHUNKED));
-    schedule_heartbeat(r, c);
-}
-
-/* --- WebSocket -------------------------------------------------------------------------------- */
-
-static ON_REACTOR void upgrade_required(struct reactor *r, struct conn *c,
-                                        const struct http_request *q, const char *message)
-{
-    const struct answer a = {.status = 426,
-                             .headers = "Upgrade: websocket\r\nConnection: Upgrade\r\n"
-                                        "Sec-WebSocket-Version: 13\r\n"};
-    answer_error_with(r, c, q, &a, "upgrade_required", message);
-}
-
-/* RFC 6455, 4.2.1. True: the handshake is good; else it is answered. */
-static ON_REACTOR bool check_handshake(struct reactor *r, struct conn *c,
-                                       const struct http_request *q)
-{
-    if (q->minor == 0 || !http_request_has_token(q, "upgrade", "websocket") ||
-        !http_request_has_token(q, "connection", "upgrade")) {
-        upgrade_required(r, c, q,
-                         "a WebSocket needs HTTP/1.1, Upgrade: websocket and Connection: "
-                         "Upgrade; a proxy may have removed them");
-        return false;
-    }
-    if (http_request_field_count(q, "sec-websocket-version") != 1 ||
-        !bytes_equal(http_request_field(q, "sec-websocket-version"), BYTES_LITERAL("13"))) {
-        upgrade_required(r, c, q, "Sec-WebSocket-Version: 13 is the one spoken here");
-        return false;
-    }
-    if (http_request_field_count(q, "sec-websocket-key") != 1 ||
-        !ws_key_is_valid(http_request_field(q, "sec-websocket-key")) || q->chunked ||
-        q->content_length > 0) {
-        answer_error(r, c, q, 400, "bad_handshake",
-                     "one Sec-WebSocket-Key of 16 bytes in base64 is needed, and no body");
-        return false;
-    }
-    return true;
-}
-
-static ON_REACTOR bool check_subprotocol(struct reactor *r, struct conn *c,
-                                         const struct http_request *q)
-{
-    static const char *const known[] = {NULL};
-    const char *chosen = NULL;
-    if (!http_request_field(q, "sec-websocket-protocol").at)
-        return true;
-    if (ws_choose_subprotocol(http_request_field(q, "sec-websocket-protocol"), known, &chosen) ==
-        WS_SUBPROTOCOL_NONE_OFFERED)
-        return true;
-    answer_error(r, c, q, 400, "bad_subprotocol",
-                 "no subprotocol that was offered is spoken here: offer none");
-    return false;
-}
-
-static ON_REACTOR void add_switching(struct reactor *r, struct text *out,
-                                     const char accept[static WS_ACCEPT_LEN])
-{
-    text_printf(out,
-                "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n"
-                "Connection: Upgrade\r\nSec-WebSocket-Accept: %.*s\r\n",
-                WS_ACCEPT_LEN, accept);
-    add_cursor_line(r, out, "Uproar-Cursor", "\r\n\r\n");
-}
-
-ON_REACTOR void stream_open_websocket(struct reactor *r, struct conn *c,
-                                      const struct http_request *q, struct bytes topic)
-{
-    char accept[WS_ACCEPT_LEN];
-    if (!check_handshake(r, c, q) || !check_subprotocol(r, c, q))
-        return;
-    if (!ws_accept(http_request_field(q, "sec-websocket-key"), accept) ||
-        conn_subscribe(r, c, topic, WIRE_WS) != 0) {
-        no_memory(r, c, q);
+    if (is_old(r, c)) {
+        goodbye(r, c, 0, ""); /* it comes back, and resumes */
         return;
     }
-    if (access_has_token(q, r->broker->settings.publish_token))
-        conn_set(c, CONN_MAY_PUBLISH);
-    conn_set_phase(r, c, CONN_WS);
-    inbound_free(r, c);
-    struct text *out = outbox_open(r, c);
-    if (out)
-        add_switching(r, out, accept);
-    const uint32_t every_ms = r->broker->settings.ping_ms;
-    if (outbox_close(r, c))
-        conn_set_timer(r, c, every_ms - reactor_jitter(r, 0, every_ms / 8 + 1));
+    (void)sender_send_constant(r, c, sse_heartbeat(wire_is_chunked(c->wire)));
+    schedule(r, c);
 }

@@ -91,6 +91,11 @@ static ON_REACTOR void publish(struct reactor *r, struct conn *c, struct bytes p
 static ON_REACTOR void on_message(struct reactor *r, struct conn *c, struct pending *p,
                                   enum ws_opcode opcode)
 {
+    if (!set_only_topic(c->set)) {
+        stat_add(&r->stats.rejected[REJECTED_not_allowed], 1);
+        goodbye(r, c, WS_CLOSE_POLICY, "a connection of several topics or a pattern only listens");
+        return;
+    }
     if (!conn_has(c, CONN_MAY_PUBLISH)) {
         stat_add(&r->stats.rejected[REJECTED_not_allowed], 1);
         goodbye(r, c, WS_CLOSE_POLICY, "publishing needs the publish token");

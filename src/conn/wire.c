@@ -1,29 +1,28 @@
-/* WebSocket frames are contiguous with the payload; SSE images are built once and shared. */
+/* A table: WebSocket frames are contiguous with the payload; every other form is an image, built
+ * once and shared. */
 #include "conn/wire.h"
 
+#include "log/envelope.h"
 #include "sse/sse.h"
 
-static struct bytes sse_bytes(struct message *m, bool chunked, uint64_t epoch)
+static const struct wire_form forms[WIRES] = {
+    [WIRE_WS] = {.has_image = false},
+    [WIRE_SSE_CHUNKED] = {true, IMAGE_SSE, false, sse_image_new},
+    [WIRE_SSE_PLAIN] = {true, IMAGE_SSE, true, sse_image_new},
+    [WIRE_WS_JSON] = {true, IMAGE_ENVELOPE, false, envelope_image_new},
+    [WIRE_SSE_JSON_CHUNKED] = {true, IMAGE_SSE_ENVELOPE, false, sse_envelope_image_new},
+    [WIRE_SSE_JSON_PLAIN] = {true, IMAGE_SSE_ENVELOPE, true, sse_envelope_image_new},
+    [WIRE_POLL] = {true, IMAGE_ENVELOPE, true, envelope_image_new},
+};
+
+const struct wire_form *wire_form(enum wire wire)
 {
-    const struct image *image = message_image(m, IMAGE_SSE, sse_image_new, &epoch);
-    if (!image)
-        return (struct bytes){0};
-    if (chunked)
-        return (struct bytes){image->bytes, image->len};
-    return (struct bytes){image->bytes + image->inner_at, image->inner_len};
+    return &forms[wire];
 }
 
-struct bytes wire_bytes(struct message *m, enum wire wire, uint64_t epoch)
+struct bytes wire_slice(enum wire wire, const struct image *image)
 {
-    switch (wire) {
-    case WIRE_WS:
-        return message_ws_frame(m);
-    case WIRE_SSE_CHUNKED:
-        return sse_bytes(m, true, epoch);
-    case WIRE_SSE_PLAIN:
-        return sse_bytes(m, false, epoch);
-    case WIRES:
-        break;
-    }
-    UNREACHABLE("wire");
+    if (forms[wire].inner)
+        return (struct bytes){image->bytes + image->inner_at, image->inner_len};
+    return (struct bytes){image->bytes, image->len};
 }

@@ -1,8 +1,20 @@
-/* The bytes of a message in each wire form: the one place that knows all of them. */
+/* The wire forms of a message: which of its images each one sends, and what of it. The one place
+ * that knows all of them. */
 #pragma once
 
 #include "log/message.h"
 #include "topic/set.h"
 
-/* Borrowed from the message. at == NULL: no memory for its image. epoch: the log's. */
-struct bytes wire_bytes(struct message *m, enum wire wire, uint64_t epoch);
+struct wire_form {
+    bool has_image; /* else it is the message's own WebSocket frame */
+    enum image_kind kind;
+    bool inner;            /* only the image's inner slice */
+    image_build_fn *build; /* user: const uint64_t *epoch */
+};
+
+const struct wire_form *wire_form(enum wire wire);
+struct bytes wire_slice(enum wire wire, const struct image *image);
+static inline bool wire_is_chunked(enum wire wire)
+{
+    return wire == WIRE_SSE_CHUNKED || wire == WIRE_SSE_JSON_CHUNKED;
+}

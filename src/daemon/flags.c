@@ -2,6 +2,7 @@
  */
 #include "daemon/flags.h"
 
+#include "base/assert.h"
 #include "daemon/address.h"
 #include "daemon/origin.h"
 
@@ -22,13 +23,13 @@ struct row {
     const char *name, *value, *help; /* value == NULL: a switch */
     take_fn *take;                   /* NULL: the flag ends the reading */
     enum flags_result ends;
-    size_t field; /* of struct flags */
-    uint64_t min, max;
-    const char *also; /* what other programs call it */
+    size_t field;      /* of struct flags */
+    uint64_t min, max; /* take_choice: min is what the first one is stored as */
+    const char *also;  /* what other programs call it */
 };
 
-static take_fn take_listen, take_io, take_count, take_bytes, take_seconds, take_origin, take_file,
-    take_switch;
+static take_fn take_listen, take_choice, take_count, take_bytes, take_seconds, take_origin,
+    take_file, take_switch;
 
 #define FIELD(name) .field = offsetof(struct flags, name)
 
@@ -37,7 +38,8 @@ static const struct row rows[] = {
      .take = take_listen, .also = "port host bind address"},
     {"threads", "N", "reactor threads (default one per usable CPU)", .take = take_count,
      FIELD(thread_count), .min = 1, .max = 256, .also = "workers reactors"},
-    {"io", "auto|uring|epoll", "kernel interface (default auto)", .take = take_io, FIELD(io)},
+    {"io", "auto|uring|epoll", "kernel interface (default auto)", .take = take_choice, FIELD(io),
+     .min = UPROAR_IO_AUTO},
     {"max-connections", "N", "peers at a time (default what the system allows)", .take = take_count,
      FIELD(connection_count_max), .min = 1, .max = 100000000},
     {"max-message", "BYTES", "longest message that is taken (default 1M)", .take = take_bytes,
@@ -50,18 +52,24 @@ static const struct row rows[] = {
      FIELD(history_bytes), .min = 1, .max = TIB},
     {"history-seconds", "S", "how long they are kept (default 300)", .take = take_seconds,
      FIELD(history_ms), .min = 1, .max = 86400},
+    {"slow", "close|skip|latest", "what too slow a subscriber gets (default close)",
+     .take = take_choice, FIELD(slow), .min = UPROAR_SLOW_CLOSE},
     {"heartbeat", "S", "between comments on a quiet SSE stream (default 15)", .take = take_seconds,
      FIELD(heartbeat_ms), .min = 1, .max = 86400},
     {"ping", "S", "between pings on a quiet WebSocket (default 25)", .take = take_seconds,
      FIELD(ping_ms), .min = 1, .max = 86400},
     {"drain", "S", "goodbyes are spread over it; 0: at once (default 10)", .take = take_seconds,
      FIELD(drain_ms), .min = 0, .max = 86400},
+    {"stream-max", "S", "an event stream ends after it (default off)", .take = take_seconds,
+     FIELD(stream_max_ms), .min = 1, .max = 86400},
     {"allow-origin", "ORIGIN", "lets web pages of scheme://host[:port] in; repeatable",
      .take = take_origin},
     {"publish-token", "FILE", "publishers must show the token in FILE", .take = take_file,
      FIELD(publish_token_file)},
     {"subscribe-token", "FILE", "subscribers must show the token in FILE", .take = take_file,
      FIELD(subscribe_token_file)},
+    {"admin-token", "FILE", "who shows the token in FILE may finish topics", .take = take_file,
+     FIELD(admin_token_file)},
     {"log-json", NULL, "log lines are JSON objects", .take = take_switch, FIELD(log_json)},
     {"version", NULL, "prints version and malloc, and exits", .ends = FLAGS_VERSION},
     {"help", NULL, "prints this, and exits", .ends = FLAGS_HELP},
@@ -189,20 +197,28 @@ static bool take_bytes(struct flags *f, const struct row *row, const char *value
     return true;
 }
 
-static bool take_io(struct flags *f, const struct row *row, const char *value, char *why)
+static_assert(UPROAR_IO_URING == UPROAR_IO_AUTO + 1 && UPROAR_IO_EPOLL == UPROAR_IO_AUTO + 2,
+              "--io names them in this order");
+static_assert(UPROAR_SLOW_SKIP == UPROAR_SLOW_CLOSE + 1 &&
+                  UPROAR_SLOW_LATEST == UPROAR_SLOW_CLOSE + 2,
+              "--slow names them in this order");
+
+/* row->value lists the names: a|b|c. */
+static bool take_choice(struct flags *f, const struct row *row, const char *value, char *why)
 {
-    static const struct {
-        const char *name;
-        enum uproar_io io;
-    } choices[] = {
-        {"auto", UPROAR_IO_AUTO}, {"uring", UPROAR_IO_URING}, {"epoll", UPROAR_IO_EPOLL}};
-    for (size_t i = 0; i < sizeof(choices) / sizeof(choices[0]); i++) {
-        if (strcmp(value, choices[i].name) == 0) {
-            number_store(f, row, choices[i].io);
+    char rule[64];
+    uint64_t choice = row->min;
+    size_t len;
+    for (const char *name = row->value; name[0] != '\0'; name += len + (name[len] == '|')) {
+        len = strcspn(name, "|");
+        if (strlen(value) == len && memcmp(value, name, len) == 0) {
+            number_store(f, row, choice);
             return true;
         }
+        choice++;
     }
-    return refuse(row, value, why, "must be auto, uring or epoll");
+    snprintf(rule, sizeof(rule), "must be %s", row->value);
+    return refuse(row, value, why, rule);
 }
 
 static bool listens_already(const struct flags *f, const struct address *wanted)
@@ -395,6 +411,8 @@ void flags_fill_options(const struct flags *f, struct uproar_options *o)
     o->heartbeat_ms = (uint32_t)f->heartbeat_ms;
     o->ping_ms = (uint32_t)f->ping_ms;
     o->drain_ms = (uint32_t)f->drain_ms;
+    o->stream_max_ms = (uint32_t)f->stream_max_ms;
+    o->slow = (enum uproar_slow)f->slow;
     o->allow_origins = f->origins;
 }
 

@@ -18,7 +18,7 @@ enum { EXIT_DRAINED = 0, EXIT_RUN_TIME = 1, EXIT_USAGE = 2 };
 enum { LEVEL_ERROR = 3, LEVEL_WARNING = 4 };
 
 struct tokens {
-    struct token publish, subscribe;
+    struct token publish, subscribe, admin;
 };
 
 /* --- standard streams ------------------------------------------------------------------------- */
@@ -168,6 +168,7 @@ static int run(const struct flags *f, const struct tokens *tokens)
     flags_fill_options(f, &options);
     options.publish_token = token_or_null(&tokens->publish);
     options.subscribe_token = token_or_null(&tokens->subscribe);
+    options.admin_token = token_or_null(&tokens->admin);
     options.on.on_log = logout_line;
     options.user = &log;
 
@@ -220,7 +221,8 @@ int main(int argc, char **argv)
         break;
     }
     if (!token_from_flag("--publish-token", flags.publish_token_file, &tokens.publish) ||
-        !token_from_flag("--subscribe-token", flags.subscribe_token_file, &tokens.subscribe))
+        !token_from_flag("--subscribe-token", flags.subscribe_token_file, &tokens.subscribe) ||
+        !token_from_flag("--admin-token", flags.admin_token_file, &tokens.admin))
         return EXIT_USAGE;
     fd_limit_raise();
     return run(&flags, &tokens);

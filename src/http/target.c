@@ -8,8 +8,7 @@
 
 enum {
     QUERY_NAME_MAX = 64, /* decoded; longer ones are nobody's */
-    QUERY_ABSENT = -1,
-    QUERY_BAD = -2,
+    NUMBER_DIGITS_MAX = 9,
 };
 
 /* The byte that in->at starts with, escaped or not, or -1; moves *in on. */
@@ -85,9 +84,24 @@ int http_query_get(struct bytes query, const char *name, uint8_t *out, size_t ou
         if (!name_is(field, bytes_from(name)))
             continue;
         const int len = http_percent_decode(value, true, out, out_max);
-        return len < 0 ? QUERY_BAD : len;
+        return len < 0 ? HTTP_QUERY_BAD : len;
     }
-    return QUERY_ABSENT;
+    return HTTP_QUERY_ABSENT;
+}
+
+int http_query_number(struct bytes query, const char *name, uint64_t *out)
+{
+    uint8_t digits[NUMBER_DIGITS_MAX];
+    const int len = http_query_get(query, name, digits, sizeof(digits));
+    if (len <= 0)
+        return len == 0 ? HTTP_QUERY_BAD : len;
+    *out = 0;
+    for (int i = 0; i < len; i++) {
+        if (!http_is_digit(digits[i]))
+            return HTTP_QUERY_BAD;
+        *out = *out * 10 + (uint64_t)(digits[i] - '0');
+    }
+    return 0;
 }
 
 /* C0, DEL and C1 (U+0080-U+009F, which UTF-8 spells C2 80-C2 9F). */
@@ -102,7 +116,7 @@ static bool has_control(struct bytes utf8)
     return false;
 }
 
-const char *topic_name_problem(struct bytes topic)
+static const char *bytes_problem(struct bytes topic)
 {
     if (topic.len == 0)
         return "The topic is empty.";
@@ -112,12 +126,36 @@ const char *topic_name_problem(struct bytes topic)
         return "The topic is not UTF-8.";
     if (has_control(topic))
         return "The topic has a control character in it.";
+    return NULL;
+}
+
+static bool level_is(struct bytes level, uint8_t c)
+{
+    return level.len == 1 && level.at[0] == c;
+}
+
+static const char *levels_problem(struct bytes topic, bool may_be_pattern)
+{
     while (topic.at) {
         const struct bytes level = cut(&topic, '.');
         if (level.len == 0)
             return "The topic has an empty level: a dot first, last, or beside another.";
-        if (level.len == 1 && (level.at[0] == '*' || level.at[0] == '#'))
+        if (!may_be_pattern && (level_is(level, '*') || level_is(level, '#')))
             return "The topic is a pattern: only subscriptions may have * or # as a level.";
+        if (level_is(level, '#') && topic.at)
+            return "The pattern goes on behind #, which must be its last level.";
     }
     return NULL;
+}
+
+const char *topic_name_problem(struct bytes topic)
+{
+    const char *problem = bytes_problem(topic);
+    return problem ? problem : levels_problem(topic, false);
+}
+
+const char *topic_filter_problem(struct bytes topic)
+{
+    const char *problem = bytes_problem(topic);
+    return problem ? problem : levels_problem(topic, true);
 }

@@ -15,6 +15,12 @@ enum {
     NOTSENT_LOWAT_BYTES = 64 * 1024, /* what may wait unsent in the kernel per connection */
     RETRY_STEP_MS = 20,
     NEAR_PORTS = 100,
+    /* About vanished peers: listener.h says why. */
+    USER_TIMEOUT_MIN_MS = 500,
+    FIRST_REPETITION_MS = 400,
+    PROBE_ANSWER_S = 2,
+    TIMER_LATENESS_S = 2,
+    KEEPIDLE_MAX_S = 32767, /* the kernel's; more is EINVAL */
 };
 
 /* --- addresses -------------------------------------------------------------------------------- */
@@ -179,20 +185,55 @@ static int probe(union io_address *at, unsigned patience_ms)
     }
 }
 
-static int open_one(union io_address *at, unsigned user_timeout_ms)
+static int user_timeout_ms(unsigned heartbeat_ms)
+{
+    const unsigned most_ms = heartbeat_ms - heartbeat_ms / 10;
+    return most_ms > USER_TIMEOUT_MIN_MS + FIRST_REPETITION_MS
+               ? (int)(most_ms - FIRST_REPETITION_MS)
+               : USER_TIMEOUT_MIN_MS;
+}
+
+/* Of a heartbeat below 2 s the kernel's whole seconds leave 1 s for either. */
+static int probe_answer_s(unsigned heartbeat_ms)
+{
+    return heartbeat_ms < 2000 ? 1 : PROBE_ANSWER_S;
+}
+
+static int probe_idle_s(unsigned heartbeat_ms)
+{
+    const unsigned both_s = heartbeat_ms / 1000 * 2, rest_s = PROBE_ANSWER_S + TIMER_LATENESS_S;
+    const unsigned idle_s = both_s > rest_s ? both_s - rest_s : 1;
+    return idle_s < KEEPIDLE_MAX_S ? (int)idle_s : KEEPIDLE_MAX_S;
+}
+
+static int notice_the_vanished(int fd, unsigned heartbeat_ms)
 {
     const struct option options[] = {
+        {IPPROTO_TCP, TCP_USER_TIMEOUT, user_timeout_ms(heartbeat_ms)},
+        {IPPROTO_TCP, TCP_KEEPIDLE, probe_idle_s(heartbeat_ms)},
+        {IPPROTO_TCP, TCP_KEEPINTVL, probe_answer_s(heartbeat_ms)},
+        {IPPROTO_TCP, TCP_KEEPCNT, 1},
+    };
+    return set_options(fd, options, sizeof(options) / sizeof(*options));
+}
+
+static int open_one(union io_address *at, unsigned heartbeat_ms)
+{
+    static const struct option options[] = {
         {SOL_SOCKET, SO_REUSEADDR, 1},
         {SOL_SOCKET, SO_REUSEPORT, 1},
         {SOL_SOCKET, SO_KEEPALIVE, 1},
         {IPPROTO_TCP, TCP_NODELAY, 1},
-        {IPPROTO_TCP, TCP_USER_TIMEOUT, (int)user_timeout_ms},
         {IPPROTO_TCP, TCP_NOTSENT_LOWAT, NOTSENT_LOWAT_BYTES},
     };
     const int fd = open_bound(at, options, sizeof(options) / sizeof(*options));
-    if (fd < 0 || listen(fd, BACKLOG) == 0)
+    if (fd < 0)
         return fd;
-    const int err = -errno;
+    int err = heartbeat_ms > 0 ? notice_the_vanished(fd, heartbeat_ms) : 0;
+    if (err == 0 && listen(fd, BACKLOG) == 0)
+        return fd;
+    if (err == 0)
+        err = -errno;
     close(fd);
     return err;
 }
@@ -203,7 +244,7 @@ int listener_open_at(union io_address *at, const struct listener_options *option
     if (err != 0)
         return err;
     for (unsigned i = 0; i < options->count; i++) {
-        fds[i] = open_one(at, options->user_timeout_ms);
+        fds[i] = open_one(at, options->heartbeat_ms);
         if (fds[i] >= 0)
             continue;
         err = fds[i];

@@ -15,11 +15,35 @@ uint16_t listener_port(const union io_address *at);
 /* Can only this machine reach it? 127.0.0.0/8, ::1, and those mapped. */
 bool listener_is_loopback(const union io_address *at);
 
+/* What the kernel does for accepted sockets, because options of a listener are inherited and cost
+ * no call per connection.
+ *
+ * A peer of an event stream or of a waiting long-poll that vanished (its machine lost power or
+ * network: neither FIN nor RST) is dropped within two heartbeats after it was last heard:
+ * - TCP_USER_TIMEOUT, 9/10 of a heartbeat less 0.4 s, at least 0.5 s. An event stream is written to
+ *   one heartbeat after it was last heard at the latest, so this has to end before the next. The
+ *   kernel counts from the first repetition, which leaves about 0.4 s after what it repeats, later
+ *   on long ways; the tenth is for these and for late timers.
+ * - TCP_KEEPIDLE, two heartbeats less 4 s, then TCP_KEEPINTVL, 2 s (one heartbeat of 1 s: 1 s and
+ *   1 s). A long-poll that waits is not written to: only a probe can tell. One without an answer is
+ *   enough, since with a user timeout the kernel no longer counts probes (TCP_KEEPCNT 1 says the
+ *   same); 2 s is for the answer, which is a second on a bad mobile network. The 2 s left are how
+ *   late the kernel's timer may be: up to an eighth, 2.05 s at 250 Hz. By default that makes 26 s,
+ *   more than the 25 s after which a quiet WebSocket is pinged: what is pinged is not probed as
+ *   well, which for a million of them would double the traffic.
+ *
+ * Two consequences. A peer that keeps its receive window shut for a whole user timeout (13.1 s by
+ * default) is dropped too, though it answers the kernel's window probes: to TCP_USER_TIMEOUT what
+ * is not taken counts like what is not heard (tcp(7)); a window too small for the next segment, of
+ * up to 64 KiB, counts as shut. And a long-poll that is answered when its peer has vanished
+ * already, but was not given up yet, lasts one user timeout from the answer.
+ *
+ * TCP_NOTSENT_LOWAT, 64 KiB: what a peer that does not read leaves unsent in the kernel, where no
+ * limit of ours counts it. A segment that was begun below the mark is filled: up to 64 KiB more. */
 struct listener_options {
-    unsigned count;           /* sockets: one per reactor, the kernel spreads peers over them */
-    unsigned user_timeout_ms; /* TCP_USER_TIMEOUT: a peer that acknowledges nothing for so long is
-                                 dropped */
-    unsigned patience_ms;     /* how long to wait for a port in use: a predecessor may be leaving */
+    unsigned count;        /* sockets: one per reactor, the kernel spreads peers over them */
+    unsigned heartbeat_ms; /* of quiet event streams; 0: vanished peers are the system's business */
+    unsigned patience_ms;  /* how long to wait for a port in use: a predecessor may be leaving */
 };
 
 /* Opens options->count sockets on *at, whose port 0 is replaced by the real one. The caller owns

@@ -1,5 +1,5 @@
 /* The log's doors: append from any thread, consume and help from the reactors. The order itself is
- * made in sequencer.c. */
+ * the engine's. */
 #include "log/log.h"
 
 #include "base/alloc.h"
@@ -33,12 +33,19 @@ static void retention_fini(struct retention *kept)
 static int rings_init(struct log *l, const struct log_options *o)
 {
     const size_t capacity = o->ring_capacity ? o->ring_capacity : LOG_REACTOR_RING_MAX;
+    const uint64_t bytes_max = o->ring_bytes ? o->ring_bytes : LOG_RING_BYTES_MAX;
     for (; l->reactor_count < o->reactor_count; l->reactor_count++) {
-        const int err = mpsc_ring_init(&l->reactors[l->reactor_count].ring, capacity);
+        const int err = log_ring_init(&l->reactors[l->reactor_count].ring, capacity, bytes_max);
         if (err)
             return err;
     }
     return 0;
+}
+
+static void rings_fini(struct log *l)
+{
+    for (unsigned i = 0; i < l->reactor_count; i++)
+        log_ring_fini(&l->reactors[i].ring);
 }
 
 /* Zero-filled and aligned to a page, which the cache lines of struct log need. */
@@ -50,6 +57,7 @@ static struct log *log_reserve(const struct log_options *o)
         return NULL;
     l->size = size;
     l->epoch = new_epoch();
+    l->engine = o->engine ? o->engine : &log_engine_memory;
     l->wake = o->wake;
     l->wake_user = o->wake_user;
     return l;
@@ -64,52 +72,38 @@ int log_new(struct log **out, const struct log_options *o)
     struct log *l = log_reserve(o);
     if (!l)
         return -ENOMEM;
-    int err = inbox_init(&l->inbox, o->inbox_capacity ? o->inbox_capacity : LOG_INBOX_MAX);
+    int err = retention_init(&l->kept, o);
     if (err)
         goto fail_log;
-    err = retention_init(&l->kept, o);
-    if (err)
-        goto fail_inbox;
     err = rings_init(l, o);
+    if (err)
+        goto fail_rings;
+    err = l->engine->open(l, o);
     if (err)
         goto fail_rings;
     *out = l;
     return 0;
 
 fail_rings:
-    for (unsigned i = 0; i < l->reactor_count; i++)
-        mpsc_ring_fini(&l->reactors[i].ring);
+    rings_fini(l);
     retention_fini(&l->kept);
-fail_inbox:
-    inbox_fini(&l->inbox);
 fail_log:
     alloc_release(l, l->size);
     return err;
 }
 
-/* Gives up ref_count references of the first message and all_refs of those behind it. */
-static void chain_unref(struct message *chain, unsigned ref_count, unsigned all_refs)
+void log_unref_chain(struct message *chain, unsigned first_refs, unsigned other_refs)
 {
+    unsigned refs = first_refs;
     while (chain) {
         struct message *next = chain->next_in_entry;
-        for (unsigned i = 0; i < ref_count; i++) {
+        for (; refs > 0; refs--) {
             struct message *m = chain;
             message_unref(&m);
         }
-        ref_count = all_refs;
+        refs = other_refs;
         chain = next;
     }
-}
-
-static void drop_entries(struct log *l)
-{
-    /* What the rings that have not got it would hold. */
-    chain_unref(l->pending, l->reactor_count - l->next_reactor, l->reactor_count);
-    for (struct message *chain; (chain = inbox_pop(&l->inbox));)
-        chain_unref(chain, 1, 1);
-    for (unsigned i = 0; i < l->reactor_count; i++)
-        for (struct message *m; (m = mpsc_ring_pop(&l->reactors[i].ring));)
-            message_unref(&m);
 }
 
 void log_free(struct log **l_ptr)
@@ -118,11 +112,14 @@ void log_free(struct log **l_ptr)
     *l_ptr = NULL;
     if (!l)
         return;
-    drop_entries(l);
+    l->engine->close(l);
+    /* What the rings that have not got it would hold. */
+    log_unref_chain(l->pending, l->reactor_count - l->next_reactor, l->reactor_count);
     for (unsigned i = 0; i < l->reactor_count; i++)
-        mpsc_ring_fini(&l->reactors[i].ring);
+        for (struct message *m; (m = log_ring_pop(&l->reactors[i].ring));)
+            message_unref(&m);
+    rings_fini(l);
     retention_fini(&l->kept);
-    inbox_fini(&l->inbox);
     alloc_release(l, l->size);
 }
 
@@ -140,11 +137,7 @@ int log_append(struct log *l, struct message **chain)
 {
     ASSERT(*chain);
     stamp_appended(*chain);
-    if (!inbox_push(&l->inbox, *chain))
-        return -EAGAIN;
-    *chain = NULL;
-    sequencer_run(l);
-    return 0;
+    return l->engine->append(l, chain);
 }
 
 uint64_t log_epoch(const struct log *l)
@@ -154,18 +147,18 @@ uint64_t log_epoch(const struct log *l)
 
 uint64_t log_head(const struct log *l)
 {
-    return atomic_load_explicit(&l->head, memory_order_acquire); /* pairs with stamp() */
+    return atomic_load_explicit(&l->head, memory_order_acquire); /* pairs with log_order() */
 }
 
 size_t log_inbox_len(const struct log *l)
 {
-    return inbox_len(&l->inbox);
+    return l->engine->backlog(l);
 }
 
 size_t log_reactor_ring_len(const struct log *l, unsigned reactor)
 {
     ASSERT(reactor < l->reactor_count);
-    return mpsc_ring_len(&l->reactors[reactor].ring);
+    return log_ring_len(&l->reactors[reactor].ring);
 }
 
 /* --- reactors --------------------------------------------------------------------------------- */
@@ -173,25 +166,21 @@ size_t log_reactor_ring_len(const struct log *l, unsigned reactor)
 struct message *log_consume(struct log *l, unsigned reactor)
 {
     ASSERT(reactor < l->reactor_count);
-    return mpsc_ring_pop(&l->reactors[reactor].ring);
+    return log_ring_pop(&l->reactors[reactor].ring);
 }
 
 const struct message *log_peek(struct log *l, unsigned reactor)
 {
     ASSERT(reactor < l->reactor_count);
-    return mpsc_ring_peek(&l->reactors[reactor].ring);
+    return log_ring_peek(&l->reactors[reactor].ring);
 }
 
-/* Is the order waiting for this reactor to run it? When another reactor's ring is full only that
- * one can help; when somebody holds the role, that one goes on or wakes us. seq_cst: see
- * wake_sleepers() and offer(). */
+/* Is the order waiting for this reactor to get it going? When another reactor's ring is full only
+ * that one can. seq_cst: see offer() and log_wake_sleepers(). */
 static bool order_needs(const struct log *l, unsigned reactor)
 {
     const unsigned blocked = atomic_load_explicit(&l->blocked, memory_order_seq_cst);
-    if (blocked != 0)
-        return blocked == reactor + 1;
-    return atomic_load_explicit(&l->role, memory_order_seq_cst) == LOG_IDLE &&
-           inbox_has_entry(&l->inbox);
+    return blocked != 0 ? blocked == reactor + 1 : l->engine->is_waiting(l);
 }
 
 void log_help(struct log *l, unsigned reactor)
@@ -199,16 +188,16 @@ void log_help(struct log *l, unsigned reactor)
     ASSERT(reactor < l->reactor_count);
     if (!order_needs(l, reactor))
         return;
-    /* Taken down before we run: should our ring be full still, offer() puts it up again. */
+    /* Taken down before we go on: should our ring be full still, offer() puts it up again. */
     if (atomic_load_explicit(&l->blocked, memory_order_relaxed) == reactor + 1)
         atomic_exchange_explicit(&l->blocked, 0, memory_order_seq_cst);
-    sequencer_run(l);
+    l->engine->advance(l);
 }
 
 bool log_has_work(struct log *l, unsigned reactor)
 {
     ASSERT(reactor < l->reactor_count);
-    return mpsc_ring_has_item(&l->reactors[reactor].ring) || order_needs(l, reactor);
+    return log_ring_has_message(&l->reactors[reactor].ring) || order_needs(l, reactor);
 }
 
 void log_sleep_begin(struct log *l, unsigned reactor)

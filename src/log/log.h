@@ -1,16 +1,18 @@
-/* One total order for everything that is published: a bounded inbox that any thread appends to, the
- * sequencer role that one of them plays at a time, and one ring per reactor that gets the same
- * entries in the same order. It does not keep history and knows no topic.
+/* One total order for everything that is published: an engine that any thread appends to and that
+ * decides the order (`memory`: a bounded inbox, and the sequencer role that one of the appending
+ * threads plays at a time), and one ring per reactor that gets the same entries in the same order.
+ * It does not keep history and knows no topic.
  *
- * Nobody ever waits here: an append that finds no room is refused (-EAGAIN), a sequencer that finds
- * a reactor's ring full remembers the place, says `blocked` and leaves; the reactor that makes room
- * goes on. Nothing accepted is dropped. */
+ * Nobody ever waits here: an append that finds no room is refused (-EAGAIN), who finds a reactor's
+ * ring full remembers the place, says `blocked` and leaves; the reactor that makes room goes on.
+ * Nothing accepted is dropped. */
 #pragma once
 
 #include "base/attr.h"
 #include "log/message.h"
 
 struct log;
+struct log_engine;
 
 enum {
     LOG_INBOX_MAX = 65536,        /* entries */
@@ -19,15 +21,18 @@ enum {
     LOG_HOLD_MAX = 1024, /* entries one holder orders before it hands the role on */
 };
 #define LOG_INBOX_BYTES_MAX (64ull << 20) /* but at least one entry */
+#define LOG_RING_BYTES_MAX  (64ull << 20) /* per reactor, by message_cost(); but at least one */
 
 typedef void log_wake_fn(void *user, unsigned reactor);
 
 struct log_options {
+    const struct log_engine *engine; /* NULL: memory; see engine.h */
     unsigned reactor_count;
     uint32_t history_count;  /* decides `oldest`: how many the reactors keep */
     uint64_t history_bytes;  /* by message_cost(); the newest message always stays */
     uint32_t ring_capacity;  /* powers of two; 0: LOG_REACTOR_RING_MAX, LOG_INBOX_MAX */
     uint32_t inbox_capacity; /* (tests make them small to meet full ones often) */
+    uint64_t ring_bytes;     /* 0: LOG_RING_BYTES_MAX */
     log_wake_fn *wake;       /* wakes a reactor thread that sleeps; any thread */
     void *wake_user;
 };

@@ -2,15 +2,12 @@
  */
 #pragma once
 
-#include "log/inbox.h"
+#include "log/engine.h"
 #include "log/log.h"
-
-/* IDLE: nobody orders. HELD: somebody does. AGAIN: somebody does, and has to look once more before
- * leaving, because something was added after the look it may have had. */
-enum log_role { LOG_IDLE, LOG_HELD, LOG_AGAIN };
+#include "log/ring.h"
 
 struct log_reactor {
-    struct mpsc_ring ring;
+    struct log_ring ring;
     _Alignas(64) _Atomic bool sleeping; /* or about to: look, then wake */
 };
 
@@ -23,29 +20,43 @@ struct retention {
 };
 
 struct log {
-    _Alignas(64) _Atomic int role; /* enum log_role */
-    /* 0, or 1 + the reactor whose full ring stopped the order. Set by the role's holder only, taken
-     * down by a holder that got on, or by that reactor, which then goes on itself. */
+    /* 0, or 1 + the reactor whose full ring stopped the order. Set by who delivers, taken down by
+     * who got on, or by that reactor, which then asks the engine to go on. */
     _Alignas(64) _Atomic unsigned blocked;
     _Alignas(64) _Atomic uint64_t head;
 
-    /* Owned by the holder of the role, which hands it over with its release. */
+    /* Owned by whoever delivers, which the engine sees to: one thread at a time. */
     _Alignas(64) struct message *pending; /* stamped, not yet in every ring; then its chain */
     unsigned next_reactor;                /* the first whose ring lacks `pending` */
-    uint64_t seq;
     struct retention kept;
 
     /* Constant after log_new(). */
     _Alignas(64) uint64_t epoch;
+    const struct log_engine *engine;
+    void *engine_state;
     log_wake_fn *wake;
     void *wake_user;
     size_t size;
     unsigned reactor_count;
 
-    struct inbox inbox;
     struct log_reactor reactors[];
 };
 
-/* Takes the role if nobody has it and orders what is in the inbox; else makes the holder look once
- * more. To be called after what is to be seen has been stored. */
-ANY_THREAD void sequencer_run(struct log *l);
+/* The next entry: stamps its messages first_seq, first_seq + 1, ... with their time and what is
+ * retained now, and makes it the one that log_deliver() brings out; there must be no other. Takes
+ * the entry. first_seq is one more than log_head(): the reactors' histories index by sequence. (A
+ * bridge whose system leaves numbers out fills them with messages of a topic that nobody has.) */
+void log_order(struct log *l, struct message *chain, uint64_t first_seq, int64_t time_ms);
+
+/* Brings the entry, if there is one, to every reactor's ring, going on where it was stopped. Sets
+ * *delivered if any ring got anything. False: a ring is full; its reactor calls engine->advance()
+ * when it has made room. */
+bool log_deliver(struct log *l, bool *delivered) MUST_CHECK;
+
+/* Wakes the reactors that sleep. After log_deliver(), and after letting go of whatever keeps others
+ * from delivering: a wake-up is a system call, and nobody should have to wait for the order
+ * meanwhile. */
+ANY_THREAD void log_wake_sleepers(struct log *l);
+
+/* Gives up first_refs references of the first message and other_refs of those behind it. */
+void log_unref_chain(struct message *chain, unsigned first_refs, unsigned other_refs);

@@ -3,36 +3,10 @@
 #include "log/message.h"
 
 #include "base/alloc.h"
-
-/* RFC 6455, 5.2: lengths up to 125 fit the second byte, then 16 bits, then 64; FIN and opcode 1 or
- * 2 in the first. Written here so that frame and payload are contiguous; nothing else of WebSocket
- * is known to the log. */
-enum { FRAME_FIN = 0x80, FRAME_LEN_16 = 126, FRAME_LEN_64 = 127, FRAME_LEN_MAX_7 = 125 };
-static_assert(MESSAGE_TEXT == 1, "the kind is the opcode");
-static_assert(MESSAGE_BINARY == 2, "the kind is the opcode");
-
-static uint8_t frame_head_len(size_t payload_len)
-{
-    if (payload_len <= FRAME_LEN_MAX_7)
-        return 2;
-    return payload_len <= UINT16_MAX ? 4 : 10;
-}
+#include "log/ws_frame.h"
 
 static_assert(offsetof(struct message, bytes) + MESSAGE_HEAD_ROOM >= sizeof(struct message),
               "the bytes begin in the struct's padding: assigning the struct must stay inside");
-
-/* Writes the head so that it ends where the payload begins. */
-static void write_frame_head(uint8_t *payload, const struct message *m)
-{
-    uint8_t *head = payload - m->frame_head_len;
-    const size_t ext_len = (size_t)m->frame_head_len - 2;
-    head[0] = (uint8_t)(FRAME_FIN | m->kind);
-    if (ext_len == 0)
-        head[1] = (uint8_t)m->payload_len;
-    else
-        head[1] = ext_len == 2 ? FRAME_LEN_16 : FRAME_LEN_64;
-    store_be(head + 2, ext_len, m->payload_len);
-}
 
 static uint8_t *append(uint8_t *at, struct bytes b)
 {
@@ -41,16 +15,16 @@ static uint8_t *append(uint8_t *at, struct bytes b)
     return at + b.len;
 }
 
-static void write_bytes(struct message *m, const struct message_options *o)
+static void write_bytes(uint8_t *at, const struct message_options *o)
 {
-    uint8_t *at = m->bytes;
     at = append(at, o->topic);
     at = append(at, o->event);
     at = append(at, o->content_type);
     memset(at, 0, MESSAGE_HEAD_ROOM);
     at += MESSAGE_HEAD_ROOM;
     append(at, o->payload);
-    write_frame_head(at, m);
+    if (o->kind != MESSAGE_END) /* whose kind is no opcode: nobody is ever sent it */
+        ws_frame_write_head(at, o->kind, o->payload.len);
 }
 
 static void check_options(const struct message_options *o)
@@ -60,6 +34,7 @@ static void check_options(const struct message_options *o)
     ASSERT(o->event.len <= UINT16_MAX);
     ASSERT(o->content_type.len <= UINT16_MAX);
     ASSERT(o->payload.len <= UINT32_MAX);
+    ASSERT(o->kind != MESSAGE_END || o->payload.len == 0);
 }
 
 struct message *message_new(const struct message_options *o)
@@ -74,13 +49,13 @@ struct message *message_new(const struct message_options *o)
         .refs = 1,
         .payload_len = (uint32_t)o->payload.len,
         .origin = o->origin,
+        .image_holders = 1,
         .event_len = (uint16_t)o->event.len,
         .content_type_len = (uint16_t)o->content_type.len,
         .kind = o->kind,
         .topic_len = (uint8_t)o->topic.len,
-        .frame_head_len = frame_head_len(o->payload.len),
     };
-    write_bytes(m, o);
+    write_bytes(m->bytes, o);
     return m;
 }
 
@@ -91,10 +66,27 @@ void message_ref(struct message *m, uint32_t n)
     ASSERT(before > 0);
 }
 
+/* By the last one who could see them: the caller's acquire (of image_holders or refs) makes slots
+ * and totals of all others visible. The slots are cleared, because a message may lose its images
+ * long before its last reference. Relaxed: whoever looks later comes after the caller's release of
+ * its reference. */
+static void drop_images(struct message *m)
+{
+    for (size_t kind = 0; kind < IMAGE_KINDS; kind++) {
+        struct image *i = atomic_load_explicit(&m->images[kind], memory_order_relaxed);
+        if (!i)
+            continue;
+        atomic_store_explicit(&m->images[kind], NULL, memory_order_relaxed);
+        if (i->total)
+            atomic_fetch_sub_explicit(i->total, image_size(i), memory_order_relaxed);
+        alloc_free(i);
+    }
+}
+
 static void message_free(struct message *m)
 {
-    for (size_t i = 0; i < IMAGE_KINDS; i++)
-        alloc_free(atomic_load_explicit(&m->images[i], memory_order_relaxed));
+    ASSERT(atomic_load_explicit(&m->pins, memory_order_relaxed) == 0);
+    drop_images(m);
     alloc_free(m);
 }
 
@@ -134,13 +126,52 @@ struct bytes message_payload(const struct message *m)
 
 struct bytes message_ws_frame(const struct message *m)
 {
+    if (m->kind == MESSAGE_END)
+        return (struct bytes){0};
     const struct bytes payload = message_payload(m);
-    return (struct bytes){payload.at - m->frame_head_len, payload.len + m->frame_head_len};
+    const size_t head_len = ws_frame_head_len(payload.len);
+    return (struct bytes){payload.at - head_len, payload.len + head_len};
+}
+
+/* --- images ----------------------------------------------------------------------------------- */
+
+struct image *image_new(uint32_t len)
+{
+    struct image *i = alloc_bytes(offsetof(struct image, bytes) + (size_t)len);
+    if (!i)
+        return NULL;
+    i->total = NULL;
+    i->next = NULL;
+    i->len = len;
+    i->inner_at = 0;
+    i->inner_len = len;
+    return i;
+}
+
+void image_free(struct image **i_ptr)
+{
+    struct image *i = *i_ptr;
+    *i_ptr = NULL;
+    if (!i)
+        return;
+    ASSERT(!i->total); /* else a message keeps it */
+    alloc_free(i);
+}
+
+/* Counted after it is in: by then others may use the image, but not free it, since we have not
+ * retired ours and hold a reference. Relaxed: the release of either orders it before the last
+ * holder's subtraction, so *total never goes below what there is. */
+static const struct image *count_image(const struct image *i)
+{
+    if (i->total)
+        atomic_fetch_add_explicit(i->total, image_size(i), memory_order_relaxed);
+    return i;
 }
 
 const struct image *message_image(struct message *m, enum image_kind kind, image_build_fn *build,
-                                  void *user)
+                                  void *user, _Atomic uint64_t *total)
 {
+    ASSERT(m->kind != MESSAGE_END);
     _Atomic(struct image *) *slot = &m->images[kind];
     /* Acquire: pairs with the winner's release below; its bytes are complete. */
     struct image *have = atomic_load_explicit(slot, memory_order_acquire);
@@ -149,9 +180,43 @@ const struct image *message_image(struct message *m, enum image_kind kind, image
     struct image *mine = build(m, user);
     if (!mine) /* no memory here; another reactor may have had some */
         return atomic_load_explicit(slot, memory_order_acquire);
+    mine->total = total;
+    /* Release: pairs with the acquires here, also of the loser, who gets the winner's. */
     if (atomic_compare_exchange_strong_explicit(slot, &have, mine, memory_order_release,
                                                 memory_order_acquire))
-        return mine;
+        return count_image(mine);
     alloc_free(mine);
     return have;
+}
+
+void message_retire_images(struct message *m)
+{
+    /* Release: our reads of the images are over before the last one frees them; acquire: those of
+     * all others are, when we are the last. */
+    const uint16_t before = atomic_fetch_sub_explicit(&m->image_holders, 1, memory_order_acq_rel);
+    ASSERT(before > 0);
+    if (before == 1)
+        drop_images(m);
+}
+
+/* --- pins ------------------------------------------------------------------------------------- */
+
+void message_pin(struct message *m, _Atomic uint64_t *total)
+{
+    message_ref(m, 1);
+    /* Relaxed: only counts. What we add here precedes our message_unpin(), whose acq_rel orders it
+     * before the subtraction of whoever takes the last pin away: *total never wraps. */
+    if (atomic_fetch_add_explicit(&m->pins, 1, memory_order_relaxed) == 0)
+        atomic_fetch_add_explicit(total, message_cost(m), memory_order_relaxed);
+}
+
+void message_unpin(struct message **m_ptr, _Atomic uint64_t *total)
+{
+    struct message *m = *m_ptr;
+    /* Release: for what we may have added; acquire: for what others have, if we are the last. */
+    const uint32_t before = atomic_fetch_sub_explicit(&m->pins, 1, memory_order_acq_rel);
+    ASSERT(before > 0);
+    if (before == 1)
+        atomic_fetch_sub_explicit(total, message_cost(m), memory_order_relaxed);
+    message_unref(m_ptr);
 }

@@ -12,18 +12,37 @@
  * a client (the load generator) can use the same buffer. RFC 6455, 5.2. */
 enum { MESSAGE_HEAD_ROOM = 14 };
 
-enum message_kind { MESSAGE_TEXT = 1, MESSAGE_BINARY };
+/* END: nothing is published to its topic after it. It has no payload and no images. */
+enum message_kind { MESSAGE_TEXT = 1, MESSAGE_BINARY, MESSAGE_END };
 
 /* Wire images other than the WebSocket frame, which is contiguous with the payload. */
-enum image_kind { IMAGE_SSE, IMAGE_KINDS };
+enum image_kind {
+    IMAGE_SSE,          /* an event in a chunk; inner: the event alone */
+    IMAGE_ENVELOPE,     /* a WebSocket frame around the JSON envelope; inner: the envelope */
+    IMAGE_SSE_ENVELOPE, /* an event that carries the envelope, in a chunk; inner: the event */
+    IMAGE_KINDS
+};
 
-/* Built once, by whichever reactor needs it first. The inner slice is the same event without its
- * chunk framing, for close-delimited streams. */
+/* Built once, by whichever reactor needs it first. The inner slice is the same without its framing.
+ */
 struct image {
+    _Atomic uint64_t *total; /* what it is counted in while a message keeps it; NULL: nowhere */
+    struct image *next;      /* for whoever owns it alone */
     uint32_t len;
     uint32_t inner_at, inner_len;
     uint8_t bytes[];
 };
+
+/* Room for len bytes, all of them the inner slice: both are the caller's to fill. NULL: no memory.
+ */
+struct image *image_new(uint32_t len) MUST_CHECK;
+/* What it costs, and is counted as. */
+static inline uint64_t image_size(const struct image *i)
+{
+    return offsetof(struct image, bytes) + (uint64_t)i->len;
+}
+/* Of an image that no message keeps. Clears the caller's pointer; NULL is fine. */
+void image_free(struct image **i_ptr);
 
 /* Who published: its own reactor answers it when it consumes the entry. reactor == ORIGIN_NONE:
  * nobody waits. */
@@ -47,23 +66,26 @@ struct message_options {
 struct message {
     _Atomic uint32_t refs;
     uint32_t payload_len;
-    /* Stamped by the sequencer before any reactor can see the message; immutable afterwards. */
+    /* Stamped by the log before any reactor can see the message; immutable afterwards. */
     uint64_t seq;
     uint64_t oldest;      /* the oldest seq that count and byte limits retain once this one is in */
     int64_t time_ms;      /* Unix time */
     uint64_t appended_ns; /* monotonic, of the first log_append(): for publish-to-send times */
     struct message *next_in_entry; /* the next message of the same all-or-nothing append, or NULL */
     _Atomic(struct image *) images[IMAGE_KINDS];
-    struct message_origin origin; /* of the entry; meaningful on its last message */
+    struct message_origin origin;   /* of the entry; meaningful on its last message */
+    _Atomic uint32_t pins;          /* of message_pin(): one for each connection with a cut frame */
+    _Atomic uint16_t image_holders; /* reactors that may still ask for images. The log sets it to
+                                       their number when it stamps; 1 in a message without a log */
     uint16_t event_len;
     uint16_t content_type_len;
     enum message_kind kind : 8;
     uint8_t topic_len;
-    uint8_t frame_head_len; /* of the WebSocket frame that ends in the payload */
-    uint8_t bytes[];        /* topic, event, content type, head room, payload */
+    uint8_t bytes[]; /* topic, event, content type, head room, payload */
 };
-static_assert(sizeof(struct message) == 80,
-              "five malloc units: 65,536 messages of history cost 5 MiB before what they carry");
+static_assert(sizeof(struct message) == 96,
+              "six malloc units, without padding: a slot for each kind of image is 24 bytes of it; "
+              "65,536 messages of history cost 6 MiB before what they carry");
 
 /* One reference, to the caller. NULL: no memory. */
 struct message *message_new(const struct message_options *o) MUST_CHECK;
@@ -76,7 +98,7 @@ struct bytes message_topic(const struct message *m);
 struct bytes message_event(const struct message *m);        /* absent: at == NULL */
 struct bytes message_content_type(const struct message *m); /* absent: at == NULL */
 struct bytes message_payload(const struct message *m);
-/* The whole unmasked WebSocket frame (FIN, text or binary), RFC 6455, 5.2. */
+/* The whole unmasked WebSocket frame (FIN, text or binary), RFC 6455, 5.2. END has none: absent. */
 struct bytes message_ws_frame(const struct message *m);
 
 /* What an entry costs the history: payload and a flat price for the rest. */
@@ -86,8 +108,20 @@ static inline uint64_t message_cost(const struct message *m)
     return (uint64_t)m->payload_len + MESSAGE_OVERHEAD;
 }
 
-/* Returns the image, building it if nobody has: `build` returns a new image (alloc_bytes) or NULL
- * for no memory. Two reactors may build at once; the loser frees its own. NULL: no memory. */
+/* Returns the image that the message keeps, building it if nobody has: `build` returns a new image
+ * or NULL for no memory. Two reactors may build at once; the loser frees its own. The winner's size
+ * (image_size()) is added to *total until the image is freed. NULL: no memory. Only before this
+ * reactor has called message_retire_images(). */
 typedef struct image *image_build_fn(const struct message *m, void *user);
 ANY_THREAD const struct image *message_image(struct message *m, enum image_kind kind,
-                                             image_build_fn *build, void *user);
+                                             image_build_fn *build, void *user,
+                                             _Atomic uint64_t *total);
+/* Each reactor says once that it will not ask for the message's images any more, and uses none: the
+ * last one frees them. Does not touch the reference. */
+ANY_THREAD void message_retire_images(struct message *m);
+
+/* Keeps the message for a cut frame, whatever the history does: takes a reference. *total counts
+ * the cost of every message that is pinned at least once. */
+ANY_THREAD void message_pin(struct message *m, _Atomic uint64_t *total);
+/* Clears the caller's pointer. */
+ANY_THREAD void message_unpin(struct message **m_ptr, _Atomic uint64_t *total);

@@ -15,10 +15,9 @@
 #include <stdio.h>
 #include <unistd.h>
 
-#define UPROAR_VERSION "0.1.0"
-
 enum { PORT_PATIENCE_MS = 1000 }; /* a predecessor may be leaving */
 
+/* The build passes UPROAR_VERSION: the version stands in meson.build, and nowhere else. */
 const char *uproar_version(void)
 {
     return UPROAR_VERSION;
@@ -63,7 +62,7 @@ static int open_listener(struct uproar *u, unsigned index, const char *address, 
     int fds[LOG_REACTORS_MAX];
     const struct listener_options o = {
         .count = u->worker_count,
-        .user_timeout_ms = 2 * u->broker.settings.heartbeat_ms,
+        .heartbeat_ms = u->broker.settings.heartbeat_ms,
         .patience_ms = PORT_PATIENCE_MS,
     };
     const int err =

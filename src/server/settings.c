@@ -53,7 +53,8 @@ static struct bytes copy_in(char **at, const char *s)
 
 static int copy_strings(struct uproar *u, const struct uproar_options *o)
 {
-    size_t count = 0, size = copy_size(o->publish_token) + copy_size(o->subscribe_token) + 1;
+    size_t count = 0, size = copy_size(o->publish_token) + copy_size(o->subscribe_token) +
+                             copy_size(o->admin_token) + 1;
     while (o->allow_origins && o->allow_origins[count])
         size += copy_size(o->allow_origins[count++]);
     u->strings = alloc_bytes(size);
@@ -63,6 +64,7 @@ static int copy_strings(struct uproar *u, const struct uproar_options *o)
     char *at = u->strings;
     u->broker.settings.publish_token = copy_in(&at, o->publish_token);
     u->broker.settings.subscribe_token = copy_in(&at, o->subscribe_token);
+    u->broker.settings.admin_token = copy_in(&at, o->admin_token);
     for (size_t i = 0; i < count; i++)
         u->origins[i] = (const char *)copy_in(&at, o->allow_origins[i]).at;
     u->broker.settings.origins.allowed = u->origins;
@@ -145,14 +147,45 @@ static int check_limits(const struct uproar_options *o, char *why, size_t why_le
         return refuse(why, why_len, "at most 16 listen addresses");
     if (o->thread_count > THREADS_MAX)
         return refuse(why, why_len, "at most 256 threads");
-    if (is_long(o->publish_token) || is_long(o->subscribe_token))
+    if (is_long(o->publish_token) || is_long(o->subscribe_token) || is_long(o->admin_token))
         return refuse(why, why_len, "a token is at most 512 bytes");
     if (o->message_bytes_max > MESSAGE_BYTES_MAX)
         return refuse(why, why_len, "a message is at most 256 MiB");
     if (o->heartbeat_ms > INTERVAL_MS_MAX || o->ping_ms > INTERVAL_MS_MAX ||
-        o->drain_ms > INTERVAL_MS_MAX || o->history_ms > INTERVAL_MS_MAX)
+        o->drain_ms > INTERVAL_MS_MAX || o->history_ms > INTERVAL_MS_MAX ||
+        o->stream_max_ms > INTERVAL_MS_MAX)
         return refuse(why, why_len, "intervals are at most a day");
+    if ((unsigned)o->slow > UPROAR_SLOW_LATEST)
+        return refuse(why, why_len, "slow is none of enum uproar_slow");
     return 0;
+}
+
+/* 0, the default, is SLOW_CLOSE too. */
+static enum slow_policy slow_policy(enum uproar_slow slow)
+{
+    switch (slow) {
+    case UPROAR_SLOW_LATEST:
+        return SLOW_LATEST;
+    case UPROAR_SLOW_SKIP:
+        return SLOW_SKIP;
+    case UPROAR_SLOW_CLOSE:
+        break;
+    }
+    return SLOW_CLOSE;
+}
+
+static void fill_settings(struct broker_settings *s, const struct uproar_options *o)
+{
+    s->message_bytes_max = DEFAULT(o->message_bytes_max, 1u << 20);
+    s->body_bytes_max = DEFAULT(o->body_memory, 256ull << 20);
+    s->history_count = DEFAULT(o->history_count, 65536);
+    s->history_ms = DEFAULT(o->history_ms, 300000);
+    s->history_bytes = DEFAULT(o->history_bytes, 64ull << 20);
+    s->heartbeat_ms = DEFAULT(o->heartbeat_ms, 15000);
+    s->ping_ms = DEFAULT(o->ping_ms, 25000);
+    s->drain_ms = DEFAULT(o->drain_ms, 10000);
+    s->stream_max_ms = o->stream_max_ms;
+    s->slow = slow_policy(o->slow);
 }
 
 int settings_init(struct uproar *u, const struct uproar_options *given, char *why, size_t why_len)
@@ -166,15 +199,7 @@ int settings_init(struct uproar *u, const struct uproar_options *given, char *wh
     u->on = o.on;
     u->user = o.user;
     u->broker.sink = (struct logline_sink){.write = o.on.on_log, .user = o.user};
-    struct broker_settings *s = &u->broker.settings;
-    s->message_bytes_max = DEFAULT(o.message_bytes_max, 1u << 20);
-    s->body_bytes_max = DEFAULT(o.body_memory, 256ull << 20);
-    s->history_count = DEFAULT(o.history_count, 65536);
-    s->history_ms = DEFAULT(o.history_ms, 300000);
-    s->history_bytes = DEFAULT(o.history_bytes, 64ull << 20);
-    s->heartbeat_ms = DEFAULT(o.heartbeat_ms, 15000);
-    s->ping_ms = DEFAULT(o.ping_ms, 25000);
-    s->drain_ms = DEFAULT(o.drain_ms, 10000);
+    fill_settings(&u->broker.settings, &o);
     u->worker_count = DEFAULT(o.thread_count, process_cpu_count());
     if (u->worker_count > THREADS_MAX)
         u->worker_count = THREADS_MAX;

@@ -2,30 +2,16 @@
  * Who receives them, and when a heartbeat is due, is not known here. */
 #include "sse/sse.h"
 
-#include "base/alloc.h"
+#include "base/writer.h"
 #include "log/cursor.h"
 
 #include <stdio.h>
 
-/* The same calls first measure (at == NULL), then write: an image is allocated exactly, and its
- * size cannot disagree with its bytes. */
-struct writer {
-    uint8_t *at;
-    size_t len;
-};
-
-static void put(struct writer *w, struct bytes b)
-{
-    if (w->at && b.len > 0)
-        memcpy(w->at + w->len, b.at, b.len);
-    w->len += b.len;
-}
-
 static void put_field(struct writer *w, struct bytes name_and_colon, struct bytes value)
 {
-    put(w, name_and_colon);
-    put(w, value);
-    put(w, BYTES_LITERAL("\n"));
+    writer_put(w, name_and_colon);
+    writer_put(w, value);
+    writer_put(w, BYTES_LITERAL("\n"));
 }
 
 /* Where the line that starts at `from` ends. The places of the next CR and LF are kept: a search
@@ -73,34 +59,25 @@ static void put_text(struct writer *w, struct bytes payload)
     }
 }
 
-/* RFC 4648, 4. */
-static void base64_quad(uint8_t out[static 4], const uint8_t *in, size_t len)
-{
-    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    const unsigned bits = (unsigned)in[0] << 16 | (len > 1 ? (unsigned)in[1] << 8 : 0) |
-                          (len > 2 ? (unsigned)in[2] : 0);
+/* An event: what it is of, and whether its data is the payload or the envelope. */
+struct event {
+    const struct message *m;
+    uint64_t epoch;
+    bool in_envelope;
+};
 
-    out[0] = (uint8_t)digits[bits >> 18];
-    out[1] = (uint8_t)digits[bits >> 12 & 63];
-    out[2] = len > 1 ? (uint8_t)digits[bits >> 6 & 63] : '=';
-    out[3] = len > 2 ? (uint8_t)digits[bits & 63] : '=';
+static void put_cursor(struct writer *w, const struct event *e)
+{
+    char text[CURSOR_TEXT_MAX];
+    const size_t len = cursor_format((struct cursor){.epoch = e->epoch, .seq = e->m->seq}, text);
+    put_field(w, BYTES_LITERAL("id: "), (struct bytes){(const uint8_t *)text, len});
 }
 
-static void put_base64(struct writer *w, struct bytes payload)
+static void put_event_name(struct writer *w, const struct event *e)
 {
-    if (w->at) {
-        uint8_t *out = w->at + w->len;
-        for (size_t i = 0; i < payload.len; i += 3, out += 4)
-            base64_quad(out, payload.at + i, payload.len - i);
-    }
-    w->len += (payload.len + 2) / 3 * 4;
-}
-
-static void put_event_name(struct writer *w, const struct message *m)
-{
-    const struct bytes name = message_event(m);
+    const struct bytes name = message_event(e->m);
     if (name.len == 0) {
-        if (m->kind == MESSAGE_BINARY)
+        if (e->m->kind == MESSAGE_BINARY && !e->in_envelope) /* which says so itself */
             put_field(w, BYTES_LITERAL("event: "), BYTES_LITERAL("binary"));
         return;
     }
@@ -110,54 +87,81 @@ static void put_event_name(struct writer *w, const struct message *m)
     put_field(w, BYTES_LITERAL("event: "), name);
 }
 
-static void put_event(struct writer *w, const struct message *m, struct bytes cursor)
+static void put_data(struct writer *w, const struct event *e)
 {
-    put_field(w, BYTES_LITERAL("id: "), cursor);
-    put_event_name(w, m);
-    if (m->kind == MESSAGE_BINARY) {
-        put(w, BYTES_LITERAL("data: "));
-        put_base64(w, message_payload(m));
-        put(w, BYTES_LITERAL("\n"));
-    } else {
-        put_text(w, message_payload(m));
+    if (!e->in_envelope && e->m->kind == MESSAGE_TEXT) {
+        put_text(w, message_payload(e->m));
+        return;
     }
-    put(w, BYTES_LITERAL("\n"));
+    writer_put(w, BYTES_LITERAL("data: "));
+    if (e->in_envelope) /* one line: JSON has its line ends escaped */
+        envelope_put(w, e->m, e->epoch);
+    else
+        writer_put_base64(w, message_payload(e->m));
+    writer_put(w, BYTES_LITERAL("\n"));
+}
+
+static void put_event(struct writer *w, const struct event *e)
+{
+    put_cursor(w, e);
+    put_event_name(w, e);
+    put_data(w, e);
+    writer_put(w, BYTES_LITERAL("\n"));
+}
+
+static struct image *event_image_new(const struct event *e)
+{
+    char head[20];
+    struct writer size = {0};
+    put_event(&size, e);
+    const size_t head_len = (size_t)snprintf(head, sizeof(head), "%zx\r\n", size.len);
+    const size_t total = head_len + size.len + 2;
+    if (total > UINT32_MAX) /* a payload of gigabytes of line ends: struct image cannot say it */
+        return NULL;
+    struct image *image = image_new((uint32_t)total);
+    if (!image)
+        return NULL;
+    image->inner_at = (uint32_t)head_len;
+    image->inner_len = (uint32_t)size.len;
+
+    struct writer w = {.at = image->bytes};
+    writer_put(&w, (struct bytes){(const uint8_t *)head, head_len});
+    put_event(&w, e);
+    writer_put(&w, BYTES_LITERAL("\r\n"));
+    ASSERT(w.len == total);
+    return image;
 }
 
 struct image *sse_image_new(const struct message *m, void *user)
 {
     const uint64_t *epoch = user;
-    char cursor_text[CURSOR_TEXT_MAX], head[20];
-    const size_t cursor_len =
-        cursor_format((struct cursor){.epoch = *epoch, .seq = m->seq}, cursor_text);
-    const struct bytes cursor = {(const uint8_t *)cursor_text, cursor_len};
-    struct writer size = {0};
+    ASSERT(m->kind != MESSAGE_END);
+    return event_image_new(&(struct event){.m = m, .epoch = *epoch});
+}
 
-    put_event(&size, m, cursor);
-    const size_t head_len = (size_t)snprintf(head, sizeof(head), "%zx\r\n", size.len);
-    const size_t total = head_len + size.len + 2;
-    if (total > UINT32_MAX) /* a payload of gigabytes of line ends: struct image cannot say it */
-        return NULL;
-    struct image *image = alloc_bytes(sizeof(*image) + total);
-    if (!image)
-        return NULL;
-    image->len = (uint32_t)total;
-    image->inner_at = (uint32_t)head_len;
-    image->inner_len = (uint32_t)size.len;
-
-    struct writer w = {.at = image->bytes};
-    put(&w, (struct bytes){(const uint8_t *)head, head_len});
-    put_event(&w, m, cursor);
-    put(&w, BYTES_LITERAL("\r\n"));
-    ASSERT(w.len == total);
-    return image;
+struct image *sse_envelope_image_new(const struct message *m, void *user)
+{
+    const uint64_t *epoch = user;
+    return event_image_new(&(struct event){.m = m, .epoch = *epoch, .in_envelope = true});
 }
 
 void sse_add_open(struct text *out, uint32_t retry_ms, struct bytes cursor)
 {
     text_printf(out, "retry: %u\n", retry_ms);
-    text_add_str(out, "id: ");
-    text_add(out, cursor);
+    if (cursor.at) {
+        text_add_str(out, "id: ");
+        text_add(out, cursor);
+        text_add_str(out, "\n");
+    }
+    text_add_str(out, "\n");
+}
+
+void sse_add_gap(struct text *out, const struct gap *gap)
+{
+    char resumed[CURSOR_TEXT_MAX];
+    cursor_format(gap->resumed, resumed);
+    text_printf(out, "event: gap\nid: %s\ndata: ", resumed);
+    gap_add(out, gap);
     text_add_str(out, "\n\n");
 }
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "base/text.h"
+#include "log/envelope.h"
 #include "log/message.h"
 
 /* Event of m as `HEX CRLF event CRLF` (one HTTP/1.1 chunk), whose inner slice is the event alone:
@@ -11,8 +12,15 @@
  * user: const uint64_t *epoch. An image_build_fn. */
 struct image *sse_image_new(const struct message *m, void *user);
 
-/* The first block: `retry:` and `id:`, blank line. The jitter is the caller's. */
+/* The same with the JSON envelope as its one line of data; `event:` only when the publisher named
+ * one. IMAGE_SSE_ENVELOPE. */
+struct image *sse_envelope_image_new(const struct message *m, void *user);
+
+/* The first block: `retry:` and `id:`, blank line; without `id:` when cursor is absent. The jitter
+ * is the caller's. */
 void sse_add_open(struct text *out, uint32_t retry_ms, struct bytes cursor);
+/* `event: gap`, `id:` of where it goes on, `data:` the gap as JSON, blank line. */
+void sse_add_gap(struct text *out, const struct gap *gap);
 /* Overload: `retry:` alone, blank line; the stream ends after it. */
 void sse_add_retry(struct text *out, uint32_t retry_ms);
 /* One chunk around `body` when chunked, else body as it is; empty body adds nothing. */

@@ -1,8 +1,12 @@
 /* Jobs, passes, slices. It never looks into a message. */
 #include "topic/fanout.h"
 
+/* Looking at a job costs this part of visiting one. */
+enum { LOOKS_PER_VISIT = 4 };
+
 void fanout_init(struct fanout *f)
 {
+    *f = (struct fanout){.needed_seq = UINT64_MAX};
     list_init(&f->jobs);
 }
 
@@ -16,26 +20,23 @@ static struct set *job_set(struct list *link)
     return LIST_OWNER(link, struct set, job);
 }
 
-void fanout_fini(struct fanout *f)
-{
-    while (fanout_has_work(f))
-        set_free(job_set(f->jobs.next)); /* leaves the list by itself */
-}
-
-static void begin_pass(struct set *s, uint64_t first_seq)
+static void begin_pass(struct fanout *f, struct set *s, uint64_t first_seq)
 {
     s->pass_seq = first_seq;
-    s->settled_seq = s->topic->last_seq;
+    s->settled_seq = s->last_seq;
     s->wire = WIRES - 1;
     s->place = s->members[s->wire].count;
+    if (first_seq < f->needed_seq)
+        f->needed_seq = first_seq;
+    list_push_back(&f->jobs, &s->job);
+    f->job_count++;
 }
 
 void fanout_extend(struct fanout *f, struct set *set, uint64_t seq)
 {
-    if (!list_is_empty(&set->job))
-        return; /* the pass offers it to those still to come, the next pass to the others */
-    begin_pass(set, seq);
-    list_push_back(&f->jobs, &set->job);
+    if (list_is_empty(&set->job))
+        begin_pass(f, set, seq);
+    /* Else the pass offers it to those still to come, and the next pass to the others. */
 }
 
 bool fanout_exceeds(const struct fanout *f, uint32_t count)
@@ -46,58 +47,82 @@ bool fanout_exceeds(const struct fanout *f, uint32_t count)
     return members > count;
 }
 
-uint64_t fanout_needed_seq(const struct fanout *f)
+uint64_t fanout_needed_seq(struct fanout *f)
 {
-    uint64_t needed = UINT64_MAX;
+    f->needed_seq = UINT64_MAX;
     for (struct list *l = f->jobs.next; l != &f->jobs; l = l->next)
-        if (job_set(l)->pass_seq < needed)
-            needed = job_set(l)->pass_seq;
-    return needed;
+        if (job_set(l)->pass_seq < f->needed_seq)
+            f->needed_seq = job_set(l)->pass_seq;
+    f->visited = 0;
+    return f->needed_seq;
 }
 
-/* Visits up to `budget` members. Returns what is left of the budget; > 0: the pass is over. */
-static uint32_t walk(struct fanout *f, struct set *s, uint32_t budget)
+bool fanout_may_trim(struct fanout *f, uint64_t oldest)
+{
+    if (!fanout_has_work(f) || f->needed_seq >= oldest)
+        return true;
+    /* The answer changes only by visits, and a million jobs are not looked at for a few of them. */
+    if (f->visited == 0 || f->visited < f->job_count / LOOKS_PER_VISIT)
+        return false;
+    return fanout_needed_seq(f) >= oldest;
+}
+
+/* One visit, and what it cost beyond that. */
+static void charge(struct fanout *f, uint32_t *budget)
+{
+    const uint32_t cost = f->surcharge + 1;
+    *budget = cost < *budget ? *budget - cost : 0;
+    f->surcharge = 0;
+}
+
+/* Visits members as far as *budget goes. True: the pass is over. */
+static bool walk(struct fanout *f, struct set *s, uint32_t *budget)
 {
     for (;;) {
         while (s->place > 0) {
-            if (budget-- == 0)
-                return 0;
+            if (*budget == 0)
+                return false;
             s->place--;
             const uint64_t offered =
                 f->offer(f->user, s, s->wire, s->members[s->wire].conns[s->place]);
             if (offered < s->settled_seq)
                 s->settled_seq = offered;
+            charge(f, budget);
         }
         if (s->wire == 0)
-            return budget;
+            return true;
         s->wire--;
         s->place = s->members[s->wire].count;
     }
 }
 
-/* One slice. When a pass ends and newer messages wait, the next slice begins a new one. */
-static void run_slice(struct fanout *f, struct set *s, struct topic_table *table)
+/* One slice; returns what it cost. When a pass ends and newer messages wait, another begins, which
+ * has its first slice in the next run. */
+static uint32_t run_slice(struct fanout *f, struct subscriptions *subscriptions, struct set *s,
+                          uint32_t most)
 {
-    if (walk(f, s, FANOUT_SLICE) == 0)
-        return;
+    uint32_t left = most;
+    const bool over = walk(f, s, &left);
     list_remove(&s->job);
-    if (s->topic->last_seq > s->settled_seq) {
-        begin_pass(s, s->settled_seq + 1);
+    if (!over) {
         list_push_back(&f->jobs, &s->job);
-        return;
+        return most;
     }
-    set_free_if_empty(s, table);
+    f->job_count--;
+    if (s->last_seq > s->settled_seq)
+        begin_pass(f, s, s->settled_seq + 1);
+    else
+        subscriptions_release(subscriptions, s);
+    return left < most ? most - left : 1;
 }
 
-void fanout_run(struct fanout *f, struct topic_table *table)
+void fanout_run(struct fanout *f, struct subscriptions *subscriptions)
 {
-    struct list *last = f->jobs.prev;
-    for (struct list *l = f->jobs.next, *next; l != &f->jobs; l = next) {
-        const bool is_last = l == last;
-        next = l->next;
-        run_slice(f, job_set(l), table);
-        if (is_last)
-            break;
+    uint32_t budget = FANOUT_RUN_MAX;
+    for (uint32_t jobs = f->job_count; jobs > 0 && budget > 0; jobs--) {
+        const uint32_t most = budget < FANOUT_SLICE ? budget : FANOUT_SLICE;
+        budget -= run_slice(f, subscriptions, job_set(f->jobs.next), most);
+        f->visited++;
     }
     f->settle(f->user);
 }

@@ -3,11 +3,14 @@
  * small topics, pings or accepts. What offering means is the caller's. */
 #pragma once
 
-#include "topic/history.h"
-#include "topic/set.h"
+#include "topic/subscriptions.h"
 
 struct fanout {
     struct list jobs; /* struct set.job */
+    uint32_t job_count;
+    uint32_t visited; /* jobs, since needed_seq was exact */
+    /* No job needs a message before this one: exact only when asked (fanout_may_trim()). */
+    uint64_t needed_seq;
     /* Called between two passes over one set: a member must not be offered twice before what it was
      * offered first is known to be out or cut. */
     void (*settle)(void *user);
@@ -16,20 +19,26 @@ struct fanout {
      * another must follow. */
     uint64_t (*offer)(void *user, struct set *set, enum wire wire, uint32_t conn);
     void *user;
+    /* Raised by offer when it cost more than a small send: so many visits more are taken from the
+     * slice. */
+    uint32_t surcharge;
 };
 
-enum { FANOUT_SLICE = 4096 };
+/* Offers: to one job, and to all of them, in one run. With more jobs than that the others' turn
+ * comes first in the next run. */
+enum { FANOUT_SLICE = 4096, FANOUT_RUN_MAX = 16384 };
 
 void fanout_init(struct fanout *f);
-/* Frees the sets whose passes were under way when everybody left. */
-void fanout_fini(struct fanout *f);
 /* A new message for this set was appended to the history. */
 void fanout_extend(struct fanout *f, struct set *set, uint64_t seq);
-/* One slice for every job under way. */
-void fanout_run(struct fanout *f, struct topic_table *table);
+/* A slice for every job under way, as far as FANOUT_RUN_MAX goes. */
+void fanout_run(struct fanout *f, struct subscriptions *subscriptions);
 bool fanout_has_work(const struct fanout *f);
 /* Have the sets with a job more than `count` members in all? */
 bool fanout_exceeds(const struct fanout *f, uint32_t count);
-/* The oldest message that a job has still to offer (UINT64_MAX: none): the history must not trim
- * it, or those who keep up would lose it. */
-uint64_t fanout_needed_seq(const struct fanout *f);
+/* May everything before `oldest` be trimmed, as far as jobs are concerned? What they have still to
+ * offer must stay, or those who keep up would lose it. With very many jobs it may say no for some
+ * runs although it could say yes: it looks at them no oftener than a few times for each visit. */
+bool fanout_may_trim(struct fanout *f, uint64_t oldest);
+/* The oldest message that a job has still to offer (UINT64_MAX: none). Looks at every job. */
+uint64_t fanout_needed_seq(struct fanout *f);

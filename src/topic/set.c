@@ -1,26 +1,14 @@
-/* Member lists: dense arrays, swap with the last on leaving. */
+/* Member lists (dense arrays, swap with the last on leaving), and what a set's filters say of a
+ * topic. Making and freeing sets is subscriptions.c's. */
 #include "topic/set.h"
 
 #include "base/alloc.h"
-#include "base/assert.h"
+#include "topic/pattern.h"
+#include "topic/topic.h"
 
 #include <errno.h>
 
 enum { MEMBERS_CAPACITY_MIN = 4 };
-
-struct set *set_get(struct topic *topic)
-{
-    if (topic->set)
-        return topic->set;
-    struct set *s = alloc_zeroed(sizeof(*s));
-    if (!s)
-        return NULL;
-    s->topic = topic;
-    s->settled_seq = topic->last_seq;
-    list_init(&s->job);
-    topic->set = s;
-    return s;
-}
 
 int set_join(struct set *s, enum wire wire, uint32_t conn, uint32_t *place)
 {
@@ -49,20 +37,45 @@ uint32_t set_leave(struct set *s, enum wire wire, uint32_t place)
     return moved;
 }
 
-void set_free(struct set *s)
+static struct bytes name_at(const uint8_t *key)
 {
-    list_remove(&s->job);
-    for (enum wire w = 0; w < WIRES; w++)
-        alloc_free(s->members[w].conns);
-    s->topic->set = NULL;
-    alloc_free(s);
+    return bytes_from((const char *)key);
 }
 
-void set_free_if_empty(struct set *s, struct topic_table *table)
+struct bytes set_filter_name(const struct set *s, unsigned i)
 {
-    if (set_count(s) > 0 || !list_is_empty(&s->job))
-        return;
-    struct topic *topic = s->topic;
-    set_free(s);
-    topic_forget_if_unused(table, topic);
+    ASSERT(i < s->filter_count);
+    struct bytes name = name_at(set_key(s));
+    for (; i > 0; i--)
+        name = name_at(name.at + name.len + 1);
+    return name;
+}
+
+static bool names_topic(const struct set *s, const struct topic *topic)
+{
+    for (unsigned i = 0; i < s->filter_count; i++)
+        if (!s->filters[i].is_pattern && s->filters[i].topic == topic)
+            return true;
+    return false;
+}
+
+static bool has_match(const struct set *s, const struct topic *topic)
+{
+    struct bytes name = name_at(set_key(s));
+    for (unsigned i = 0; i < s->filter_count; i++) {
+        if (s->filters[i].is_pattern && pattern_matches(name, topic_name(topic)))
+            return true;
+        if (i + 1 < s->filter_count)
+            name = name_at(name.at + name.len + 1);
+    }
+    return false;
+}
+
+bool set_matches(const struct set *s, struct topic *topic)
+{
+    if (topic->judged_set != s->number) {
+        topic->judged_set = s->number;
+        topic->judged = names_topic(s, topic) || (s->has_pattern && has_match(s, topic));
+    }
+    return topic->judged;
 }

@@ -7,11 +7,12 @@ import socket
 from lib import check, http, testing
 
 ALL = ['--listen', '--threads', '--io', '--max-connections', '--max-message', '--body-memory',
-       '--history-messages', '--history-bytes', '--history-seconds', '--heartbeat', '--ping',
-       '--drain', '--allow-origin', '--publish-token', '--subscribe-token', '--version', '--help']
+       '--history-messages', '--history-bytes', '--history-seconds', '--slow', '--heartbeat',
+       '--ping', '--drain', '--stream-max', '--allow-origin', '--publish-token',
+       '--subscribe-token', '--admin-token', '--version', '--help']
 NUMBERS = ['--threads', '--max-connections', '--max-message', '--body-memory',
            '--history-messages', '--history-bytes', '--history-seconds', '--heartbeat', '--ping',
-           '--drain']
+           '--drain', '--stream-max']
 
 
 def check_usage(finished, *words):
@@ -27,7 +28,9 @@ def test_an_unknown_flag_names_the_nearest_one(case):
     for given, nearest in (('--thread', '--threads'), ('--lisen', '--listen'),
                            ('--max-mesage', '--max-message'), ('--heart-beat', '--heartbeat'),
                            ('--publish_token', '--publish-token'), ('--versoin', '--version'),
-                           ('--history-message', '--history-messages'), ('--pings', '--ping')):
+                           ('--history-message', '--history-messages'), ('--pings', '--ping'),
+                           ('--slw', '--slow'), ('--admin-tokn', '--admin-token'),
+                           ('--stream-mx', '--stream-max')):
         check_usage(case.run(given, '1'), given, nearest)
         check_usage(case.run(f'{given}=1'), given, nearest)
 
@@ -51,12 +54,30 @@ def test_numbers_that_are_none_are_refused(case):
 
 
 def test_zero_is_refused_where_it_makes_no_sense(case):
-    for flag in ('--threads', '--max-connections', '--max-message'):
+    for flag in ('--threads', '--max-connections', '--max-message', '--stream-max'):
         check_usage(case.run(flag, '0'), flag)
 
 
 def test_unknown_backends_are_refused_and_the_known_named(case):
     check_usage(case.run('--io', 'kqueue'), '--io', 'kqueue', 'uring', 'epoll')
+
+
+def test_unknown_policies_for_slow_subscribers_are_refused_and_the_known_named(case):
+    for value in ('drop', 'Close', 'close|skip', '1'):
+        check_usage(case.run('--slow', value), '--slow', value, 'close', 'skip', 'latest')
+
+
+def test_every_policy_for_slow_subscribers_is_taken(case):
+    for value in ('close', 'skip', 'latest'):
+        started = case.start('--slow', value, '--stream-max', 86400)
+        check.equal(http.ask(started, 'GET', '/healthz').status, 200, f'status with {value}')
+
+
+def test_the_longest_intervals_are_taken(case):
+    """The kernel's own limits on what follows from them are lower."""
+    started = case.start(*[word for flag in ('--heartbeat', '--ping', '--stream-max',
+                                             '--history-seconds') for word in (flag, 86400)])
+    check.equal(http.ask(started, 'GET', '/healthz').status, 200, 'status')
 
 
 def test_addresses_that_are_none_are_refused(case):
@@ -71,7 +92,7 @@ def test_origins_that_are_none_are_refused(case):
 
 
 def test_an_unreadable_token_file_is_one_line(case):
-    for flag in ('--publish-token', '--subscribe-token'):
+    for flag in ('--publish-token', '--subscribe-token', '--admin-token'):
         finished = case.run('--listen', '127.0.0.1:0', flag, '/nowhere/token')
         check_usage(finished, flag, '/nowhere/token')
         check.equal(len(finished.complaint), 1, f'lines: {finished.complaint}')
@@ -80,8 +101,8 @@ def test_an_unreadable_token_file_is_one_line(case):
 def test_an_empty_token_file_does_not_mean_that_all_may(case):
     for text in ('', '\n', '  \n'):
         path = case.file(text)
-        check_usage(case.run('--listen', '127.0.0.1:0', '--publish-token', path),
-                    '--publish-token')
+        for flag in ('--publish-token', '--admin-token'):
+            check_usage(case.run('--listen', '127.0.0.1:0', flag, path), flag)
 
 
 def test_version_begins_with_name_and_version(case):

@@ -34,6 +34,7 @@ OWNED_HEADERS = {
     'liburing': ['src/io/'],
     'sys/epoll.h': ['src/io/'],
     'openssl/': ['src/tls/', 'src/ws/handshake.c'],
+    'jansson.h': ['src/conn/asking_body.c'],
 }
 
 INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*([<"])([^>"]+)[>"]', re.M)

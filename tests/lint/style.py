@@ -10,7 +10,8 @@ import tempfile
 import tree
 
 # What the compiler is told, as far as clang-tidy has to know.
-FLAGS = ['-std=gnu17', '-Isrc', '-Iinclude', '-Itests', '-Ibench', '-Itools']
+FLAGS = ['-std=gnu17', '-Isrc', '-Iinclude', '-Itests', '-Ibench', '-Itools',
+         '-DUPROAR_VERSION="0"']
 TIDIED = ['src', 'tools', 'bench']
 
 BAD_FORMAT = '/* Crooked. */\nint  main( void ){return 0;}\n'

@@ -1,4 +1,5 @@
-/* Publishers, and reactors that publish too, against one log with small rings: every reactor sees
+/* Publishers, and reactors that publish too, against one log with small rings (few messages, or few
+ * bytes): every reactor sees
  * every accepted message exactly once, in one order, each publisher's own kept; and nobody sleeps
  * through it. It does not look at topics or history.
  *
@@ -6,6 +7,7 @@
  * has seen all of the last, since later appends would carry along what an earlier one left behind.
  * And threads pause where windows are narrow: see below. */
 #include "log/log_internal.h"
+#include "log/sequencer.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -41,20 +43,20 @@ static void pause_here(uint32_t one_in)
 }
 
 /* Full, but not yet said so: `blocked` is still to be set. */
-static bool push_then_pause(struct mpsc_ring *r, void *item)
+static bool push_then_pause(struct log_ring *r, struct message *m)
 {
-    const bool pushed = mpsc_ring_push(r, item);
+    const bool pushed = log_ring_push(r, m);
     if (!pushed)
         pause_here(16);
     return pushed;
 }
 
 /* Looked, but not yet left, or not yet gone on. */
-static size_t room_then_pause(const struct mpsc_ring *r)
+static bool look_then_pause(struct log_ring *r, const struct message *m)
 {
-    const size_t room = mpsc_ring_room(r);
+    const bool has_room = log_ring_has_room(r, m);
     pause_here(64);
-    return room;
+    return has_room;
 }
 
 static struct message *pop_then_pause(struct inbox *in)
@@ -66,45 +68,51 @@ static struct message *pop_then_pause(struct inbox *in)
 }
 
 /* Appended, or `blocked` taken down, but the role not yet asked for. */
-static void pause_then_run(struct log *l);
+static void pause_then_run(struct log *l, struct sequencer *s);
 
-#define mpsc_ring_push push_then_pause
-#define mpsc_ring_room room_then_pause
-#define inbox_pop      pop_then_pause
+#define log_ring_push     push_then_pause
+#define log_ring_has_room look_then_pause
+#include "log/deliver.c"
+#undef log_ring_push
+#undef log_ring_has_room
+#define inbox_pop pop_then_pause
 #include "log/sequencer.c"
-#undef mpsc_ring_push
-#undef mpsc_ring_room
 #undef inbox_pop
 #define sequencer_run pause_then_run
-#include "log/log.c"
+#include "log/memory.c"
 #undef sequencer_run
 
-static void pause_then_run(struct log *l)
+static void pause_then_run(struct log *l, struct sequencer *s)
 {
     pause_here(64);
-    sequencer_run(l);
+    sequencer_run(l, s);
 }
 
 /* --- what is run ------------------------------------------------------------------------------ */
 
 enum { PUBLISHERS = 2, REACTORS = 3, SOURCES = PUBLISHERS + REACTORS, CHAIN_MAX = 3 };
+enum { PAYLOAD_MAX = 1024 };
 
 /* One way to be under pressure. */
 struct profile {
     const char *name;
     uint32_t ring_capacity, inbox_capacity;
+    uint64_t ring_bytes;
     uint32_t rounds, round_messages;   /* of each source */
     uint32_t consume_max, publish_max; /* of a reactor, per turn */
     uint32_t stall_one_in, stall_us_max;
 };
 
-/* lone: mostly asleep. tight: always blocked. crowd: the inbox is often full. wide: holders leave
- * because they had their share. */
+/* lone: mostly asleep. tight: always blocked, by count; thin: by bytes, now and then by a message
+ * that only an empty ring takes; both: by either. crowd: the inbox is often full. wide: holders
+ * leave because they had their share. */
 static const struct profile profiles[] = {
-    {"lone", 64, 64, 2000, 1, 8, 8, 0, 1},
-    {"tight", 2, 16, 2000, 4, 3, 8, 50, 100},
-    {"crowd", 4, 8, 8, 300, 8, 8, 500, 300},
-    {"wide", 2048, 16384, 8, 2000, 6000, 700, 2, 4000},
+    {"lone", 64, 64, 0, 2000, 1, 8, 8, 0, 1},
+    {"tight", 2, 16, 0, 2000, 4, 3, 8, 50, 100},
+    {"thin", 64, 16, 1000, 2000, 4, 3, 8, 50, 100},
+    {"both", 4, 16, 2000, 1000, 4, 3, 8, 50, 100},
+    {"crowd", 4, 8, 0, 8, 300, 8, 8, 500, 300},
+    {"wide", 2048, 16384, 0, 8, 2000, 6000, 700, 2, 4000},
 };
 
 /* What a message says of itself. */
@@ -152,12 +160,16 @@ static _Noreturn void fail(const struct run *run, const char *what, uint64_t at)
 
 /* --- publishing ------------------------------------------------------------------------------- */
 
-static struct message *new_message(const struct source *s, uint32_t index)
+/* Of many lengths; the mark is in front. */
+static struct message *new_message(struct source *s, uint32_t index)
 {
     const struct mark mark = {s->number, index};
+    uint8_t payload[PAYLOAD_MAX] = {0};
+    const uint32_t longer = random_below(&s->random, 8) ? 0 : PAYLOAD_MAX - sizeof(mark);
+    memcpy(payload, &mark, sizeof(mark));
     struct message *m = message_new(&(struct message_options){
         .topic = BYTES_LITERAL("t"),
-        .payload = {(const uint8_t *)&mark, sizeof(mark)},
+        .payload = {payload, sizeof(mark) + random_below(&s->random, longer + 1)},
         .kind = MESSAGE_BINARY,
     });
     if (!m)
@@ -353,6 +365,7 @@ static void run_init(struct run *run, const struct profile *p)
         .history_count = 1000,
         .history_bytes = 200000,
         .ring_capacity = p->ring_capacity,
+        .ring_bytes = p->ring_bytes,
         .inbox_capacity = p->inbox_capacity,
         .wake = wake,
         .wake_user = run,

@@ -18,6 +18,10 @@ class Ended(Exception):
     """The peer closed where more bytes were due."""
 
 
+class Cut(Exception):
+    """So many bytes were to be read, and they have been."""
+
+
 class Response:
     def __init__(self, minor, status, reason, fields):
         self.minor = minor
@@ -56,6 +60,7 @@ class Wire:
     def __init__(self, port, host='127.0.0.1', timeout=check.PATIENCE_S, receive_buffer=None):
         self.port = port
         self.buffer = b''
+        self.budget = None  # how many bytes are still to be read before it is cut; None: all
         family = socket.AF_INET6 if ':' in host else socket.AF_INET
         self.socket = socket.socket(family, socket.SOCK_STREAM)
         if receive_buffer:  # only before connect() does it bound the advertised window
@@ -87,12 +92,16 @@ class Wire:
 
     def fill(self):
         """Adds what has arrived to the buffer. False at the end of the stream."""
+        if self.budget == 0:
+            raise Cut
         try:
-            data = self.socket.recv(65536)
+            data = self.socket.recv(65536 if self.budget is None else min(65536, self.budget))
         except socket.timeout as slow:
             raise check.Failed(f'nothing came for {self.socket.gettimeout()} s; '
                                f'so far: {check.shown(self.buffer)}') from slow
         self.buffer += data
+        if self.budget is not None:
+            self.budget -= len(data)
         return bool(data)
 
     def take(self, count):
@@ -262,6 +271,20 @@ def published(response, topic=None):
 def publish(server, topic, body, fields=(), query=''):
     """Publishes over a connection of its own and returns the id. The topic needs no escaping."""
     return published(ask(server, 'POST', f'/t/{topic}{query}', fields, body), topic)
+
+
+def publish_all(server, messages, pipeline=50, is_escaped=False):
+    """Publishes (topic, body) after (topic, body) on one connection, so that their order is fixed;
+    returns their ids. The topics need no escaping, or are escaped."""
+    ids = []
+    with Connection(server.port) as connection:
+        for first in range(0, len(messages), pipeline):
+            some = messages[first:first + pipeline]
+            connection.send(b''.join(request_bytes('POST', f'/t/{topic}', [], body,
+                                                   port=server.port) for topic, body in some))
+            ids += [published(connection.answer('POST'), None if is_escaped else topic)
+                    for topic, _ in some]
+    return ids
 
 
 def error(response, status, name=None):

@@ -50,7 +50,12 @@ class Stream(http.Connection):
     def open(self, target, fields=(), method='GET', version='HTTP/1.1'):
         """Asks, judges the head, and reads the first block."""
         fields = [('Accept', 'text/event-stream'), *fields]
-        self.send(http.request_bytes(method, target, fields, port=self.port, version=version))
+        return self.open_with(http.request_bytes(method, target, fields, port=self.port,
+                                                 version=version))
+
+    def open_with(self, request):
+        """The same with a request of one's own making."""
+        self.send(request)
         self.opened = self.head()
         check.equal(self.opened.status, 200, f'status of the stream ({self.opened})')
         self.begin()

@@ -12,6 +12,14 @@ GUID = b'258EAFA5-E914-47DA-95CA-C5AB0DC85B11'
 CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG = 0, 1, 2, 8, 9, 10
 
 
+class Closed(check.Failed):
+    """The server closed, in words, where a message was due."""
+
+    def __init__(self, payload):
+        self.code, self.reason = close_from(payload)
+        super().__init__(f'a message was due, but the server closed: {self.code} {self.reason!r}')
+
+
 class Frame:
     def __init__(self, fin, opcode, payload):
         self.fin = fin
@@ -108,6 +116,8 @@ class Peer(http.Connection):
     def message(self):
         """(opcode, payload) of the next message; any control frame is a fault."""
         first = self.frame()
+        if first.opcode == CLOSE:
+            raise Closed(first.payload)
         check.one_of(first.opcode, (TEXT, BINARY), f'a message was due, not {first}')
         payload, fin = [first.payload], first.fin
         while not fin:

@@ -1,6 +1,7 @@
 /* What a subscriber gets when its sends are cut at any byte: the same stream, whole and in order.
  * The reactor under test is the real one; the kernel below it takes as many bytes as a test says.
  */
+#define _GNU_SOURCE /* memmem */
 #include "base/alloc.h"
 #include "conn/reactor.h"
 #include "io/io_internal.h"
@@ -8,6 +9,7 @@
 
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 enum { SLOTS = 4, STREAM_MAX = 2 << 20, INPUT_MAX = 4096 };
@@ -225,16 +227,21 @@ static void subscribe(const char *request)
     fake->out_len = 0;
 }
 
-static void publish(unsigned number)
+static void publish_to(const char *topic, unsigned number)
 {
     uint8_t payload[700];
     memset(payload, 'a' + (int)(number % 26), sizeof(payload));
-    const struct message_options o = {.topic = BYTES_LITERAL("t"),
+    const struct message_options o = {.topic = bytes_from(topic),
                                       .payload = {payload, 1 + number * 37 % sizeof(payload)},
                                       .kind = MESSAGE_TEXT,
                                       .origin = {.reactor = ORIGIN_NONE}};
     struct message *m = message_new(&o);
     cr_assert(eq(int, log_append(broker->log, &m), 0));
+}
+
+static void publish(unsigned number)
+{
+    publish_to("t", number);
 }
 
 static const char websocket_request[] =
@@ -455,4 +462,173 @@ Test(sender, leaves_no_reference_behind)
     turns(1);
     cr_assert(ne(ptr, reactor->conns[0].cut, NULL));
     teardown(); /* the leak checker of the sanitized build judges */
+}
+
+/* --- policies --------------------------------------------------------------------------------- */
+
+/* A JSON WebSocket's stream, read back: every message once and in order, or told to be missing. */
+struct account {
+    uint64_t seq; /* the last one accounted for */
+    unsigned messages, gaps, closes;
+};
+
+static uint64_t seq_after(struct bytes text, const char *key)
+{
+    const char *at = memmem(text.at, text.len, key, strlen(key));
+    cr_assert(ne(ptr, (void *)(uintptr_t)at, NULL), "%s", key);
+    return strtoull(at + strlen(key) + 17, NULL, 10); /* behind EPOCH- */
+}
+
+static void account_for(struct account *a, struct bytes text)
+{
+    if (bytes_start_with(text, BYTES_LITERAL("{\"gap\":"))) {
+        cr_assert(eq(u64, seq_after(text, "\"after\":\""), a->seq));
+        a->seq = seq_after(text, "\"resumed\":\"");
+        a->gaps++;
+        return;
+    }
+    const uint64_t seq = seq_after(text, "{\"id\":\"");
+    cr_assert(eq(u64, seq, a->seq + 1), "after a gap: %u", a->gaps);
+    a->seq = seq;
+    a->messages++;
+}
+
+static struct account account(void)
+{
+    struct account a = {0};
+    const uint8_t *at = fake->out, *end = at + fake->out_len;
+    while (at < end) {
+        const uint64_t len = at[1] < 126 ? at[1] : load_be(at + 2, 2);
+        const struct bytes text = {at + (at[1] < 126 ? 2 : 4), len};
+        cr_assert(le(ptr, (void *)(uintptr_t)(text.at + len), (void *)(uintptr_t)end),
+                  "the stream ends within a frame");
+        if (at[0] == 0x81)
+            account_for(&a, text);
+        else
+            a.closes++;
+        at = text.at + len;
+    }
+    return a;
+}
+
+static void subscribe_json(const char *target)
+{
+    char request[400];
+    snprintf(request, sizeof(request),
+             "GET /t%s HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\n"
+             "Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+             "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n",
+             target);
+    subscribe(request);
+}
+
+/* It takes `room` bytes and then nothing while 12 messages come; the history keeps 4. */
+static void fall_behind(size_t room)
+{
+    fake->room = room;
+    fake->refill = 0;
+    for (unsigned i = 0; i < 12; i++) {
+        publish_to(i % 3 ? "t" : "u", i);
+        turns(1);
+    }
+    fake->room = fake->refill = SIZE_MAX;
+    push_event(fake, IO_WRITABLE);
+    turns(12);
+}
+
+Test(sender, skip_finishes_the_cut_frame_and_tells_the_gap_wherever_it_was_cut)
+{
+    for (size_t room = 0; room < 400; room += 3) {
+        setup(4);
+        broker->settings.slow = SLOW_SKIP;
+        subscribe_json("?topic=t&topic=u");
+        fall_behind(room);
+        const struct account a = account();
+        cr_assert(eq(u64, a.seq, 12));
+        cr_assert(eq(uint, a.gaps, 1));
+        cr_assert(eq(u64, stat_read(&reactor->stats.gaps[GAP_SLOW]), 1));
+        cr_assert(ge(uint, a.messages, 4));
+        publish_to("t", 12);
+        turns(2);
+        cr_assert(eq(u64, account().seq, 13), "and goes on");
+        teardown();
+    }
+}
+
+Test(sender, latest_sends_the_newest_of_each_topic_and_tells_what_it_skipped)
+{
+    for (size_t room = 0; room < 400; room += 3) {
+        setup(4);
+        broker->settings.slow = SLOW_LATEST;
+        subscribe_json("?topic=t&topic=u");
+        fall_behind(room);
+        const struct account a = account();
+        cr_assert(eq(u64, a.seq, 12));
+        cr_assert(eq(uint, a.closes, 0));
+        cr_assert(ge(uint, a.gaps, 1));
+        cr_assert(not(conn_has(&reactor->conns[0], CONN_CONFLATING)), "it has caught up");
+        publish_to("t", 12);
+        turns(2);
+        cr_assert(eq(u64, account().seq, 13), "and goes on");
+        teardown();
+    }
+}
+
+Test(sender, latest_is_silent_on_a_raw_websocket)
+{
+    setup(4);
+    broker->settings.slow = SLOW_LATEST;
+    subscribe(websocket_request);
+    fake->room = fake->refill = 0;
+    for (unsigned i = 0; i < 12; i++) {
+        publish(i);
+        turns(1);
+    }
+    fake->room = fake->refill = SIZE_MAX;
+    push_event(fake, IO_WRITABLE);
+    turns(12);
+    cr_assert(eq(u8, fake->out[0], 0x81));
+    cr_assert(eq(u8, fake->out[4], 'a' + 11), "the newest, and nothing else");
+    cr_assert(eq(sz, fake->out_len, 4 + 1 + 11 * 37));
+    teardown();
+}
+
+Test(sender, skip_closes_a_raw_websocket_with_4410_behind_the_cut_frame)
+{
+    setup(4);
+    broker->settings.slow = SLOW_SKIP;
+    subscribe(websocket_request);
+    fake->room = 1;
+    fake->refill = 0;
+    for (unsigned i = 0; i < 12; i++) {
+        publish(i);
+        turns(1);
+    }
+    fake->room = SIZE_MAX;
+    push_event(fake, IO_WRITABLE);
+    turns(4);
+    const size_t frame = 2 + 1; /* message 0 */
+    cr_assert(eq(u8, fake->out[frame], 0x88));
+    cr_assert(eq(u64, load_be(fake->out + frame + 2, 2), 4410));
+    cr_assert(eq(int, memcmp(fake->out + frame + 4, "gap ", 4), 0));
+    teardown();
+}
+
+Test(sender, old_messages_are_sent_from_images_that_nobody_keeps)
+{
+    setup(4096);
+    subscribe_json("?topic=t&topic=u");
+    fake->room = fake->refill = 0;
+    for (unsigned i = 0; i < 3000; i++)
+        publish(i % 5);
+    turns(2);
+    fake->room = fake->refill = SIZE_MAX;
+    push_event(fake, IO_WRITABLE);
+    turns(300);
+    cr_assert(eq(u64, account().seq, 3000));
+    cr_assert(eq(ptr, reactor->sender.transients, NULL));
+    const uint64_t kept = atomic_load(&broker->image_bytes);
+    cr_assert(gt(u64, kept, 0));
+    cr_assert(lt(u64, kept, 1100 * 400), "only the newest keep theirs");
+    teardown();
 }

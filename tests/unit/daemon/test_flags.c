@@ -51,6 +51,7 @@ Test(flags, leave_everything_but_the_address_to_the_library_when_there_are_none)
     cr_assert(not(f.log_json));
     cr_assert(eq(ptr, (void *)f.publish_token_file, NULL));
     cr_assert(eq(ptr, (void *)f.subscribe_token_file, NULL));
+    cr_assert(eq(ptr, (void *)f.admin_token_file, NULL));
 }
 
 Test(flags, do_without_even_a_program_name)
@@ -85,6 +86,8 @@ static const struct number {
     {"heartbeat", OPTION(heartbeat_ms), 1, 86400, 1000, "must be 1 to 86400", "must be 1 to 86400"},
     {"ping", OPTION(ping_ms), 1, 86400, 1000, "must be 1 to 86400", "must be 1 to 86400"},
     {"drain", OPTION(drain_ms), 0, 86400, 1000, "not a whole number", "must be 0 to 86400"},
+    {"stream-max", OPTION(stream_max_ms), 1, 86400, 1000, "must be 1 to 86400",
+     "must be 1 to 86400"},
 };
 enum { NUMBER_COUNT = sizeof(numbers) / sizeof(numbers[0]) };
 
@@ -184,9 +187,22 @@ Test(flags, choose_the_kernel_interface_by_name)
     cr_assert(eq(int, options("--io auto").io, UPROAR_IO_AUTO));
     cr_assert(eq(int, options("--io uring").io, UPROAR_IO_URING));
     cr_assert(eq(int, options("--io=epoll").io, UPROAR_IO_EPOLL));
-    expect_wrong("--io select", "--io select: must be auto, uring or epoll");
-    expect_wrong("--io ur", "--io ur: must be auto, uring or epoll");
-    expect_wrong("--io EPOLL", "--io EPOLL: must be auto, uring or epoll");
+    expect_wrong("--io select", "--io select: must be auto|uring|epoll");
+    expect_wrong("--io ur", "--io ur: must be auto|uring|epoll");
+    expect_wrong("--io uringe", "--io uringe: must be auto|uring|epoll");
+    expect_wrong("--io EPOLL", "--io EPOLL: must be auto|uring|epoll");
+    expect_wrong("--io auto|uring", "--io auto|uring: must be auto|uring|epoll");
+    expect_wrong("--io |", "--io |: must be auto|uring|epoll");
+}
+
+Test(flags, choose_what_becomes_of_slow_subscribers_by_name)
+{
+    cr_assert(eq(int, options("--slow close").slow, UPROAR_SLOW_CLOSE));
+    cr_assert(eq(int, options("--slow skip").slow, UPROAR_SLOW_SKIP));
+    cr_assert(eq(int, options("--slow=latest").slow, UPROAR_SLOW_LATEST));
+    cr_assert(eq(int, options("--slow=latest --slow=close").slow, UPROAR_SLOW_CLOSE));
+    expect_wrong("--slow drop", "--slow drop: must be close|skip|latest");
+    expect_wrong("--slow=1", "--slow 1: must be close|skip|latest");
 }
 
 Test(flags, listen_on_several_addresses_in_their_order)
@@ -255,9 +271,11 @@ Test(flags, take_64_origins_and_not_one_more)
 
 Test(flags, keep_token_files_by_name_and_switches_as_bools)
 {
-    cr_assert(eq(int, parse("--publish-token p --subscribe-token=./--s --log-json"), FLAGS_RUN));
+    cr_assert(eq(int, parse("--publish-token p --subscribe-token=./--s --admin-token a --log-json"),
+                 FLAGS_RUN));
     cr_assert(eq(str, (char *)f.publish_token_file, "p"));
     cr_assert(eq(str, (char *)f.subscribe_token_file, "./--s"));
+    cr_assert(eq(str, (char *)f.admin_token_file, "a"));
     cr_assert(f.log_json);
 }
 
@@ -285,12 +303,15 @@ Test(flags, name_what_a_missing_value_should_be)
         {"history-messages", "N"},
         {"history-bytes", "BYTES"},
         {"history-seconds", "S"},
+        {"slow", "close|skip|latest"},
         {"heartbeat", "S"},
         {"ping", "S"},
         {"drain", "S"},
+        {"stream-max", "S"},
         {"allow-origin", "ORIGIN"},
         {"publish-token", "FILE"},
         {"subscribe-token", "FILE"},
+        {"admin-token", "FILE"},
     };
     static const char *const lines[] = {"--%s", "--%s=", "--%s --log-json"};
     for (size_t i = 0; i < sizeof(flags) / sizeof(flags[0]) * 3; i++) {
@@ -342,6 +363,9 @@ Test(flags, name_the_nearest_one_for_an_unknown_one)
         {"--origin", "allow-origin"},
         {"--token", "publish-token"},
         {"--subscribe", "subscribe-token"},
+        {"--admin", "admin-token"},
+        {"--slw", "slow"},
+        {"--streammax", "stream-max"},
         {"--json", "log-json"},
         {"--versoin", "version"},
         {"--hlep", "help"},
@@ -409,6 +433,6 @@ Test(flags, are_all_in_the_help_in_lines_that_fit_a_terminal)
         flag_count += strncmp(line, "  --", 4) == 0;
         cr_assert(le(sz, strlen(line), 80), "%s", line);
     }
-    cr_assert(eq(int, flag_count, 18));
+    cr_assert(eq(int, flag_count, 21));
     text_fini(&t);
 }

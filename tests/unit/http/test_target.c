@@ -167,3 +167,32 @@ Test(http_target, bounds_the_length_of_topics)
     cr_assert(problem((struct bytes){topic, TOPIC_MAX}) == NULL);
     cr_assert(problem((struct bytes){topic, TOPIC_MAX + 1}) != NULL);
 }
+
+Test(http_target, numbers_in_queries)
+{
+    uint64_t n = 7;
+    cr_assert(eq(int, http_query_number(guarded("a=1&n=0060"), "n", &n), 0));
+    cr_assert(eq(u64, n, 60));
+    cr_assert(eq(int, http_query_number(guarded("n=999999999"), "n", &n), 0));
+    cr_assert(eq(u64, n, 999999999));
+    cr_assert(eq(int, http_query_number(guarded("a=1"), "n", &n), HTTP_QUERY_ABSENT));
+    cr_assert(eq(u64, n, 999999999), "left as it was");
+    const char *const bad[] = {"n=", "n", "n=-1", "n=+1", "n=1x", "n=%zz", "n=1000000000"};
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+        cr_assert(eq(int, http_query_number(guarded(bad[i]), "n", &n), HTTP_QUERY_BAD), "%s",
+                  bad[i]);
+    guarded_release();
+}
+
+Test(topic_filter, may_have_wildcards_as_whole_levels)
+{
+    const char *const fine[] = {"a", "*", "#", "a.*.b", "*.*", "a.#", "*.#", "a*b", "#a", "a.b#"};
+    for (size_t i = 0; i < sizeof(fine) / sizeof(fine[0]); i++)
+        cr_assert(eq(ptr, (void *)(uintptr_t)topic_filter_problem(guarded(fine[i])), NULL), "%s",
+                  fine[i]);
+    const char *const bad[] = {"", "#.a", "a.#.b", "a..b", ".", "a.", "\x01", "\xff"};
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+        cr_assert(ne(ptr, (void *)(uintptr_t)topic_filter_problem(guarded(bad[i])), NULL), "%s",
+                  bad[i]);
+    guarded_release();
+}

@@ -13,7 +13,7 @@
 #include <string.h>
 #include <unistd.h>
 
-static const struct listener_options two = {.count = 2, .user_timeout_ms = 30000};
+static const struct listener_options two = {.count = 2, .heartbeat_ms = 15000};
 
 static union io_address parsed(const char *text)
 {
@@ -122,19 +122,77 @@ static int option_of(int fd, int level, int name)
     return value;
 }
 
-Test(listener, accepted_sockets_inherit_its_options)
+/* The server's side of a connection to a listener with these options; *peer is the other. */
+static int accepted_with(const struct listener_options *options, int *peer)
 {
     int fds[2];
     union io_address at = parsed("127.0.0.1:0");
-    cr_assert(eq(int, listener_open_at(&at, &two, fds), 0));
-    const int peer = connect_to(&at);
+    cr_assert(eq(int, listener_open_at(&at, options, fds), 0));
+    *peer = connect_to(&at);
     struct pollfd ready[2] = {{fds[0], POLLIN, 0}, {fds[1], POLLIN, 0}};
     cr_assert(eq(int, poll(ready, 2, 1000), 1));
     const int fd = accept(ready[0].revents ? fds[0] : fds[1], NULL, NULL);
+    listener_close(fds[0]);
+    listener_close(fds[1]);
+    return fd;
+}
+
+Test(listener, accepted_sockets_inherit_its_options)
+{
+    int peer;
+    const int fd = accepted_with(&two, &peer);
     cr_assert(eq(int, option_of(fd, IPPROTO_TCP, TCP_NODELAY), 1));
     cr_assert(eq(int, option_of(fd, SOL_SOCKET, SO_KEEPALIVE), 1));
-    cr_assert(eq(int, option_of(fd, IPPROTO_TCP, TCP_USER_TIMEOUT), 30000));
     cr_assert(eq(int, option_of(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT), 65536));
+    close(fd);
+    close(peer);
+}
+
+static const struct vanished {
+    unsigned heartbeat_ms;
+    int user_timeout_ms, idle_s, answer_s;
+} vanished[] = {
+    {1, 500, 1, 1},
+    {999, 500, 1, 1},
+    {1000, 500, 1, 1},
+    {1999, 1400, 1, 1},
+    {2000, 1400, 1, 2},
+    {3000, 2300, 2, 2},
+    {15000, 13100, 26,
+     2}, /* the default, and more than the 25 s after which WebSockets are pinged */
+    {60000, 53600, 116, 2},
+    {16386000, 14747000, 32767, 2},
+    {86400000, 77759600, 32767, 2}, /* the kernel takes no larger TCP_KEEPIDLE */
+};
+
+Test(listener, accepted_sockets_give_up_the_vanished_within_two_heartbeats)
+{
+    for (size_t i = 0; i < sizeof(vanished) / sizeof(*vanished); i++) {
+        const struct vanished *v = &vanished[i];
+        const struct listener_options o = {.count = 2, .heartbeat_ms = v->heartbeat_ms};
+        int peer;
+        const int fd = accepted_with(&o, &peer);
+        cr_assert(eq(int, option_of(fd, IPPROTO_TCP, TCP_USER_TIMEOUT), v->user_timeout_ms), "%zu",
+                  i);
+        cr_assert(eq(int, option_of(fd, IPPROTO_TCP, TCP_KEEPIDLE), v->idle_s), "%zu", i);
+        cr_assert(eq(int, option_of(fd, IPPROTO_TCP, TCP_KEEPINTVL), v->answer_s), "%zu", i);
+        cr_assert(eq(int, option_of(fd, IPPROTO_TCP, TCP_KEEPCNT), 1), "%zu", i);
+        close(fd);
+        close(peer);
+    }
+}
+
+Test(listener, without_heartbeats_leaves_the_vanished_to_the_system)
+{
+    const struct listener_options o = {.count = 2};
+    int peer;
+    const int fd = accepted_with(&o, &peer);
+    const int plain = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    cr_assert(eq(int, option_of(fd, IPPROTO_TCP, TCP_USER_TIMEOUT), 0));
+    cr_assert(eq(int, option_of(fd, IPPROTO_TCP, TCP_KEEPIDLE),
+                 option_of(plain, IPPROTO_TCP, TCP_KEEPIDLE)));
+    close(plain);
+    close(fd);
     close(peer);
 }
 

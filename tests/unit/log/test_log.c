@@ -313,6 +313,27 @@ Test(log, takes_a_chain_whole_or_not_at_all)
     log_free(&l);
 }
 
+/* A batch whose first messages would fit, but not all of it. */
+Test(log, takes_no_part_of_a_chain_that_exceeds_the_inbox_bytes_that_are_left)
+{
+    struct log *l = new_log(options(1, 2));
+    append_new(l, 3); /* 2 in the ring, 1 pending */
+    for (uint64_t i = 0; i < (LOG_INBOX_BYTES_MAX >> 20) - 2; i++)
+        cr_assert(eq(int, append(l, message_of((1 << 20) - MESSAGE_OVERHEAD)), 0));
+    const size_t before = log_inbox_len(l);
+    struct message *chain = chain_of(3, (1 << 20) - MESSAGE_OVERHEAD), *const same = chain;
+    cr_assert(eq(int, log_append(l, &chain), -EAGAIN));
+    cr_assert(eq(ptr, chain, same));
+    cr_assert(eq(sz, log_inbox_len(l), before));
+
+    consume(l, 0);
+    help(l, 0); /* one MiB leaves the inbox */
+    cr_assert(eq(int, log_append(l, &chain), 0));
+    cr_assert(eq(sz, log_inbox_len(l), before)); /* one out, one entry in */
+    cr_assert(eq(int, append(l, message_of(0)), -EAGAIN));
+    log_free(&l);
+}
+
 /* --- the inbox's bounds ----------------------------------------------------------------------- */
 
 /* Fills ring and pending, so that what follows stays in the inbox. */
@@ -448,6 +469,128 @@ Test(log, lets_a_reactor_publish_into_its_own_full_ring)
         help(l, 0);
     }
     cr_assert(not(has_work(l, 0)));
+    log_free(&l);
+}
+
+/* Each of two, with no other thread to help: what it publishes into full rings is in order once it
+ * consumes its own. */
+Test(log, lets_every_reactor_publish_into_rings_that_are_all_full)
+{
+    struct log *l = new_log(options(2, 2));
+    append_new(l, 2);
+    for (unsigned i = 0; i < 5; i++)
+        append_new(l, 2); /* played by either reactor: returns, whatever is full */
+    cr_assert(eq(sz, log_inbox_len(l), 9));
+    for (uint64_t seq = 1; seq <= 12; seq++)
+        for (unsigned r = 0; r < 2; r++) {
+            cr_assert(eq(u64, consume(l, r), seq));
+            help(l, r);
+        }
+    for (unsigned r = 0; r < 2; r++)
+        cr_assert(not(has_work(l, r)));
+    log_free(&l);
+}
+
+/* --- rings that are full by bytes ------------------------------------------------------------- */
+
+enum { MIB_COST = 1 << 20 };
+
+static struct message *message_of_a_mib(void)
+{
+    return message_of(MIB_COST - MESSAGE_OVERHEAD);
+}
+
+/* The references that a reactor's ring holds, by cost. */
+static uint64_t in_rings(struct message *const all[], size_t count)
+{
+    uint64_t sum = 0;
+    for (size_t i = 0; i < count; i++)
+        sum += (atomic_load(&all[i]->refs) - 1) * message_cost(all[i]);
+    return sum;
+}
+
+Test(log, bounds_the_bytes_that_a_stalled_reactor_makes_it_keep)
+{
+    enum { MESSAGES = 40, LIMIT = 8 };
+    struct log_options o = options(2, 64);
+    o.ring_bytes = LIMIT * MIB_COST;
+    struct log *l = new_log(o);
+    struct message *all[MESSAGES];
+    for (size_t i = 0; i < MESSAGES; i++) {
+        all[i] = message_of_a_mib();
+        message_ref(all[i], 1); /* the test's own, to look */
+        cr_assert(eq(int, append(l, all[i]), 0));
+        consume(l, 0); /* reactor 1 stalls */
+        help(l, 0);
+    }
+    cr_assert(eq(sz, log_reactor_ring_len(l, 1), LIMIT));
+    cr_assert(eq(u64, log_head(l), LIMIT + 1));
+    cr_assert(eq(sz, log_inbox_len(l), MESSAGES - LIMIT - 1));
+    /* Its ring, the one that is pending with a reference for it, and the inbox. */
+    cr_assert(eq(u64, in_rings(all, LIMIT + 1), (LIMIT + 1) * (uint64_t)MIB_COST));
+    cr_assert(has_work(l, 1));
+    cr_assert(not(has_work(l, 0)));
+
+    uint64_t next[2] = {LIMIT + 2, 1};
+    for (unsigned turn = 0; turn < 2 * MESSAGES; turn++)
+        for (unsigned r = 0; r < 2; r++) {
+            const uint64_t seq = consume(l, r);
+            if (seq)
+                cr_assert(eq(u64, seq, next[r]++));
+            help(l, r);
+        }
+    for (unsigned r = 0; r < 2; r++) {
+        cr_assert(eq(u64, next[r], MESSAGES + 1));
+        cr_assert(not(has_work(l, r)));
+    }
+    for (size_t i = 0; i < MESSAGES; i++)
+        message_unref(&all[i]);
+    log_free(&l);
+}
+
+Test(log, brings_a_message_larger_than_a_ring_to_a_reactor_that_has_nothing_else)
+{
+    struct log_options o = options(1, 64);
+    o.ring_bytes = 1000;
+    struct log *l = new_log(o);
+    append_new(l, 1);
+    cr_assert(eq(int, append(l, message_of_a_mib()), 0));
+    append_new(l, 1);
+    for (uint64_t seq = 1; seq <= 3; seq++) {
+        cr_assert(eq(sz, log_reactor_ring_len(l, 0), 1));
+        cr_assert(has_work(l, 0));
+        cr_assert(eq(u64, consume(l, 0), seq));
+        help(l, 0);
+    }
+    cr_assert(not(has_work(l, 0)));
+    log_free(&l);
+}
+
+Test(log, bounds_the_bytes_of_a_ring_by_default)
+{
+    struct log *l = new_log(options(1, 0));
+    for (uint64_t i = 0; i < LOG_RING_BYTES_MAX / MIB_COST; i++)
+        cr_assert(eq(int, append(l, message_of_a_mib()), 0));
+    cr_assert(eq(sz, log_reactor_ring_len(l, 0), LOG_RING_BYTES_MAX / MIB_COST));
+    append_new(l, 2); /* one is pending, one waits */
+    cr_assert(eq(sz, log_reactor_ring_len(l, 0), LOG_RING_BYTES_MAX / MIB_COST));
+    cr_assert(eq(sz, log_inbox_len(l), 1));
+    log_free(&l);
+}
+
+Test(log, goes_on_when_the_bytes_of_a_chain_have_room_one_by_one)
+{
+    struct log_options o = options(2, 64);
+    o.ring_bytes = 2 * MIB_COST;
+    struct log *l = new_log(o);
+    struct message *chain = chain_of(5, MIB_COST - MESSAGE_OVERHEAD);
+    cr_assert(eq(int, log_append(l, &chain), 0));
+    for (uint64_t seq = 1; seq <= 5; seq++)
+        for (unsigned r = 0; r < 2; r++) {
+            cr_assert(le(sz, log_reactor_ring_len(l, r), 2));
+            cr_assert(eq(u64, consume(l, r), seq));
+            help(l, r);
+        }
     log_free(&l);
 }
 
@@ -600,6 +743,6 @@ Test(log, is_not_made_when_any_allocation_fails)
         cr_assert(eq(int, err == 0, l != NULL));
         cr_assert(err == 0 || err == -ENOMEM);
     } while (err);
-    cr_assert(eq(uint, allowed - 1, 5)); /* log, inbox, retention, two rings */
+    cr_assert(eq(uint, allowed - 1, 6)); /* log, retention, two rings, engine, inbox */
     log_free(&l);
 }

@@ -162,17 +162,31 @@ Test(message, lives_until_the_last_reference_is_given_up)
     }
 }
 
+/* --- an end ----------------------------------------------------------------------------------- */
+
+Test(message, that_ends_its_topic_has_no_payload_and_no_frame)
+{
+    struct message *m =
+        new_message(&(struct message_options){.topic = BYTES_LITERAL("news"), .kind = MESSAGE_END});
+    cr_assert(eq(int, m->kind, MESSAGE_END));
+    cr_assert(bytes_equal(message_topic(m), BYTES_LITERAL("news")));
+    cr_assert(eq(sz, message_payload(m).len, 0));
+    cr_assert(eq(ptr, (void *)(uintptr_t)message_ws_frame(m).at, NULL));
+    cr_assert(eq(sz, message_ws_frame(m).len, 0));
+    message_retire_images(m);
+    message_unref(&m);
+}
+
 /* --- images ----------------------------------------------------------------------------------- */
 
 static unsigned built;
+static _Atomic uint64_t total;
 
 static struct image *new_image(uint8_t mark)
 {
-    struct image *i = alloc_bytes(sizeof(*i) + 1);
-    if (i) {
-        *i = (struct image){.len = 1};
+    struct image *i = image_new(1);
+    if (i)
         i->bytes[0] = mark;
-    }
     return i;
 }
 
@@ -183,57 +197,189 @@ static struct image *build(const struct message *m, void *user)
     return new_image(*(uint8_t *)user);
 }
 
+static const struct image *image_of(struct message *m, enum image_kind kind, uint8_t mark)
+{
+    return message_image(m, kind, build, &mark, &total);
+}
+
+static uint64_t one_image(void)
+{
+    return offsetof(struct image, bytes) + 1;
+}
+
+Test(image, has_room_for_its_bytes_which_are_all_its_inner_slice)
+{
+    for (uint32_t len = 0; len < 100; len++) {
+        struct image *i = image_new(len);
+        cr_assert(ne(ptr, i, NULL));
+        memset(i->bytes, 0xee, len);
+        cr_assert(eq(u32, i->len, len));
+        cr_assert(eq(u32, i->inner_at, 0));
+        cr_assert(eq(u32, i->inner_len, len));
+        cr_assert(eq(ptr, i->next, NULL));
+        cr_assert(eq(u64, image_size(i), offsetof(struct image, bytes) + len));
+        image_free(&i);
+        cr_assert(eq(ptr, i, NULL));
+    }
+    struct image *none = NULL;
+    image_free(&none);
+}
+
+Test(image, is_null_without_memory)
+{
+    alloc_set_gate(refuse, NULL);
+    cr_assert(eq(ptr, image_new(5), NULL));
+}
+
 Test(message, builds_an_image_once)
 {
-    uint8_t first = 1, second = 2;
     struct message *m = new_message(&small);
-    const struct image *a = message_image(m, IMAGE_SSE, build, &first);
-    const struct image *b = message_image(m, IMAGE_SSE, build, &second);
+    const struct image *a = image_of(m, IMAGE_SSE, 1);
+    const struct image *b = image_of(m, IMAGE_SSE, 2);
     cr_assert(eq(ptr, (void *)(uintptr_t)a, (void *)(uintptr_t)b));
     cr_assert(eq(u8, b->bytes[0], 1));
     cr_assert(eq(uint, built, 1));
     message_unref(&m);
 }
 
-Test(message, builds_no_image_without_memory_but_may_later)
+Test(message, keeps_one_image_of_each_kind)
+{
+    struct message *m = new_message(&small);
+    for (uint8_t kind = 0; kind < IMAGE_KINDS; kind++)
+        cr_assert(eq(u8, image_of(m, kind, kind)->bytes[0], kind));
+    for (uint8_t kind = 0; kind < IMAGE_KINDS; kind++)
+        cr_assert(eq(u8, image_of(m, kind, 99)->bytes[0], kind));
+    cr_assert(eq(u64, atomic_load(&total), IMAGE_KINDS * one_image()));
+    message_unref(&m);
+    cr_assert(eq(u64, atomic_load(&total), 0));
+}
+
+Test(message, may_keep_images_that_nobody_counts)
 {
     uint8_t mark = 1;
     struct message *m = new_message(&small);
+    cr_assert(eq(u8, message_image(m, IMAGE_SSE, build, &mark, NULL)->bytes[0], 1));
+    message_unref(&m);
+}
+
+Test(message, builds_no_image_without_memory_but_may_later)
+{
+    struct message *m = new_message(&small);
     alloc_set_gate(refuse, NULL);
-    cr_assert(eq(ptr, (void *)(uintptr_t)message_image(m, IMAGE_SSE, build, &mark), NULL));
+    cr_assert(eq(ptr, (void *)(uintptr_t)image_of(m, IMAGE_SSE, 1), NULL));
+    cr_assert(eq(u64, atomic_load(&total), 0));
     alloc_set_gate(NULL, NULL);
-    cr_assert(ne(ptr, (void *)(uintptr_t)message_image(m, IMAGE_SSE, build, &mark), NULL));
+    cr_assert(ne(ptr, (void *)(uintptr_t)image_of(m, IMAGE_SSE, 1), NULL));
     message_unref(&m);
 }
 
 /* A build during which another reactor completes its own. */
 static struct image *build_too_late(const struct message *m, void *user)
 {
-    uint8_t winner = 9;
-    struct message *shared = (struct message *)(uintptr_t)m;
-    (void)message_image(shared, IMAGE_SSE, build, &winner);
+    (void)image_of((struct message *)(uintptr_t)m, IMAGE_SSE, 9);
     return new_image(*(uint8_t *)user);
 }
 
 static struct image *fail_too_late(const struct message *m, void *user)
 {
-    uint8_t winner = 9;
     (void)user;
-    (void)message_image((struct message *)(uintptr_t)m, IMAGE_SSE, build, &winner);
+    (void)image_of((struct message *)(uintptr_t)m, IMAGE_SSE, 9);
     return NULL;
 }
 
-Test(message, gives_everybody_the_image_that_was_first)
+Test(message, gives_everybody_the_image_that_was_first_and_counts_only_that)
 {
     uint8_t loser = 1;
     struct message *m = new_message(&small);
-    cr_assert(eq(u8, message_image(m, IMAGE_SSE, build_too_late, &loser)->bytes[0], 9));
+    const struct image *i = message_image(m, IMAGE_SSE, build_too_late, &loser, &total);
+    cr_assert(eq(u8, i->bytes[0], 9));
+    cr_assert(eq(u64, atomic_load(&total), one_image()));
     message_unref(&m);
 }
 
 Test(message, gives_the_image_of_another_who_had_memory)
 {
     struct message *m = new_message(&small);
-    cr_assert(eq(u8, message_image(m, IMAGE_SSE, fail_too_late, NULL)->bytes[0], 9));
+    const struct image *i = message_image(m, IMAGE_SSE, fail_too_late, NULL, &total);
+    cr_assert(eq(u8, i->bytes[0], 9));
+    message_unref(&m);
+}
+
+Test(message, loses_its_images_when_the_last_holder_retires_them)
+{
+    enum { HOLDERS = 3 };
+    struct message *m = new_message(&small);
+    atomic_store(&m->image_holders, HOLDERS); /* as the log does when it stamps */
+    for (unsigned kind = 0; kind < IMAGE_KINDS; kind++)
+        (void)image_of(m, kind, 1);
+    for (unsigned left = HOLDERS; left > 0; left--) {
+        cr_assert(eq(u64, atomic_load(&total), IMAGE_KINDS * one_image()));
+        message_retire_images(m);
+    }
+    cr_assert(eq(u64, atomic_load(&total), 0));
+    for (unsigned kind = 0; kind < IMAGE_KINDS; kind++)
+        cr_assert(eq(ptr, atomic_load(&m->images[kind]), NULL));
+    cr_assert(eq(u32, atomic_load(&m->refs), 1));
+    cr_assert(bytes_equal(message_payload(m), small.payload));
+    message_unref(&m);
+}
+
+Test(message, has_one_holder_of_its_images_when_no_log_stamped_it)
+{
+    struct message *m = new_message(&small);
+    (void)image_of(m, IMAGE_ENVELOPE, 1);
+    message_retire_images(m);
+    cr_assert(eq(u64, atomic_load(&total), 0));
+    message_unref(&m);
+}
+
+Test(message, frees_with_its_last_reference_the_images_that_not_all_retired)
+{
+    struct message *m = new_message(&small), *other = m;
+    message_ref(m, 1);
+    atomic_store(&m->image_holders, 2);
+    (void)image_of(m, IMAGE_SSE_ENVELOPE, 1);
+    message_retire_images(m);
+    message_unref(&other);
+    cr_assert(eq(u64, atomic_load(&total), one_image()));
+    message_unref(&m);
+    cr_assert(eq(u64, atomic_load(&total), 0));
+}
+
+/* --- pins ------------------------------------------------------------------------------------- */
+
+Test(message, is_counted_once_while_it_is_pinned_and_outlives_its_owner)
+{
+    struct message *m = new_message(&small), *first = m, *second = m;
+    const uint64_t cost = message_cost(m);
+    message_pin(first, &total);
+    cr_assert(eq(u64, atomic_load(&total), cost));
+    message_pin(second, &total);
+    cr_assert(eq(u64, atomic_load(&total), cost));
+    cr_assert(eq(u32, atomic_load(&m->refs), 3));
+    message_unref(&m);
+
+    message_unpin(&first, &total);
+    cr_assert(eq(ptr, first, NULL));
+    cr_assert(eq(u64, atomic_load(&total), cost));
+    cr_assert(bytes_equal(message_payload(second), small.payload));
+    message_unpin(&second, &total);
+    cr_assert(eq(u64, atomic_load(&total), 0));
+}
+
+Test(message, is_counted_again_when_it_is_pinned_again)
+{
+    struct message *m = new_message(&small), *other = new_message(&small);
+    struct message *pinned = m, *other_pinned = other;
+    message_pin(other_pinned, &total);
+    for (unsigned i = 0; i < 3; i++) {
+        pinned = m;
+        message_pin(pinned, &total);
+        cr_assert(eq(u64, atomic_load(&total), 2 * message_cost(m)));
+        message_unpin(&pinned, &total);
+        cr_assert(eq(u64, atomic_load(&total), message_cost(m)));
+    }
+    message_unpin(&other_pinned, &total);
+    message_unref(&other);
     message_unref(&m);
 }

@@ -1,6 +1,7 @@
 /* The sequencer interrupted at its narrowest points: what another thread would do just then is done
  * there, by the same thread. stress_log meets these by chance; here they are met every time. */
 #include "log/log_internal.h"
+#include "log/sequencer.h"
 
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
@@ -28,21 +29,21 @@ static void meet(enum point where)
         interrupt();
 }
 
-static bool met_push(struct mpsc_ring *r, void *item)
+static bool met_push(struct log_ring *r, struct message *m)
 {
-    const bool pushed = mpsc_ring_push(r, item);
+    const bool pushed = log_ring_push(r, m);
     if (!pushed)
         meet(RING_WAS_FULL);
     return pushed;
 }
 
-static size_t met_room(const struct mpsc_ring *r)
+static bool met_has_room(struct log_ring *r, const struct message *m)
 {
     meet(BEFORE_RECHECK);
-    const size_t room = mpsc_ring_room(r);
-    if (room == 0)
+    const bool has_room = log_ring_has_room(r, m);
+    if (!has_room)
         meet(AFTER_RECHECK);
-    return room;
+    return has_room;
 }
 
 static struct message *met_pop(struct inbox *in)
@@ -53,51 +54,77 @@ static struct message *met_pop(struct inbox *in)
     return chain;
 }
 
-static void met_run(struct log *l);
+static void met_run(struct log *l, struct sequencer *s);
 
-#define mpsc_ring_push met_push
-#define mpsc_ring_room met_room
-#define inbox_pop      met_pop
+#define log_ring_push     met_push
+#define log_ring_has_room met_has_room
+#include "log/deliver.c"
+#undef log_ring_push
+#undef log_ring_has_room
+#define inbox_pop met_pop
 #include "log/sequencer.c"
-#undef mpsc_ring_push
-#undef mpsc_ring_room
 #undef inbox_pop
 #define sequencer_run met_run
-#include "log/log.c"
+#include "log/memory.c"
 #undef sequencer_run
 
-static void met_run(struct log *l)
+static void met_run(struct log *l, struct sequencer *s)
 {
     meet(BEFORE_RUN);
-    sequencer_run(l);
+    sequencer_run(l, s);
 }
 
-/* --- a log of two reactors with rings of two -------------------------------------------------- */
+/* --- a log of two reactors with rings of two messages ----------------------------------------- */
 
 static struct log *the_log;
 static uint64_t consumed[2];
 static bool asleep[2];
 
+static struct sequencer *the_sequencer(void)
+{
+    return the_log->engine_state;
+}
+
 static void wake_reactor(void *user, unsigned reactor)
 {
     (void)user;
-    cr_assert(eq(int, atomic_load(&the_log->role), LOG_IDLE), "woken while the role is held");
+    cr_assert(eq(int, atomic_load(&the_sequencer()->role), ROLE_IDLE),
+              "woken while the role is held");
     asleep[reactor] = false;
 }
 
-static void make_log(void)
+enum { PAYLOAD_LEN = 1, COST = PAYLOAD_LEN + MESSAGE_OVERHEAD };
+
+/* One ring is full by count, the other by bytes: two messages either way. */
+static void make_log(uint32_t ring_capacity, uint64_t ring_bytes)
 {
-    const struct log_options o = {
-        .reactor_count = 2, .history_count = 10, .ring_capacity = 2, .wake = wake_reactor};
+    const struct log_options o = {.reactor_count = 2,
+                                  .history_count = 10,
+                                  .ring_capacity = ring_capacity,
+                                  .ring_bytes = ring_bytes,
+                                  .wake = wake_reactor};
+    memset(consumed, 0, sizeof(consumed));
+    memset(asleep, 0, sizeof(asleep));
     cr_assert(eq(int, log_new(&the_log, &o), 0));
 }
 
-static void free_log(void)
+static void with_either_bound(void (*body)(void))
 {
+    make_log(2, 0);
+    body();
+    log_free(&the_log);
+    make_log(64, 2 * COST);
+    body();
     log_free(&the_log);
 }
 
-TestSuite(sequencer, .init = make_log, .fini = free_log);
+#define TEST_EITHER_BOUND(name)                                                                    \
+    static void check_##name(void);                                                                \
+    Test(sequencer, name)                                                                          \
+    {                                                                                              \
+        with_either_bound(check_##name);                                                           \
+    }                                                                                              \
+    static void check_##name(void)
 
 static void append_one(void)
 {
@@ -156,7 +183,7 @@ static void fill_rings(void)
 
 /* --- interrupted ------------------------------------------------------------------------------ */
 
-Test(sequencer, sees_room_made_before_it_said_blocked)
+TEST_EITHER_BOUND(sees_room_made_before_it_said_blocked)
 {
     fill_rings();
     interrupts[RING_WAS_FULL] = turn_both;
@@ -165,7 +192,7 @@ Test(sequencer, sees_room_made_before_it_said_blocked)
     expect_all_consumed(3);
 }
 
-Test(sequencer, sees_room_made_after_it_said_blocked)
+TEST_EITHER_BOUND(sees_room_made_after_it_said_blocked)
 {
     fill_rings();
     interrupts[BEFORE_RECHECK] = turn_both;
@@ -173,7 +200,7 @@ Test(sequencer, sees_room_made_after_it_said_blocked)
     expect_all_consumed(3);
 }
 
-Test(sequencer, goes_again_for_a_reactor_that_found_it_holding_the_role)
+TEST_EITHER_BOUND(goes_again_for_a_reactor_that_found_it_holding_the_role)
 {
     fill_rings();
     interrupts[AFTER_RECHECK] = turn_both;
@@ -181,7 +208,7 @@ Test(sequencer, goes_again_for_a_reactor_that_found_it_holding_the_role)
     expect_all_consumed(3);
 }
 
-Test(sequencer, goes_again_for_a_reactor_while_another_ring_stays_full)
+TEST_EITHER_BOUND(goes_again_for_a_reactor_while_another_ring_stays_full)
 {
     fill_rings();
     interrupts[AFTER_RECHECK] = turn_0;
@@ -190,7 +217,7 @@ Test(sequencer, goes_again_for_a_reactor_while_another_ring_stays_full)
     expect_all_consumed(3);
 }
 
-Test(sequencer, goes_again_for_a_publisher_that_found_it_leaving_as_blocked)
+TEST_EITHER_BOUND(goes_again_for_a_publisher_that_found_it_leaving_as_blocked)
 {
     fill_rings();
     interrupts[AFTER_RECHECK] = append_one;
@@ -199,7 +226,7 @@ Test(sequencer, goes_again_for_a_publisher_that_found_it_leaving_as_blocked)
     expect_all_consumed(4);
 }
 
-Test(sequencer, goes_again_for_a_publisher_that_found_it_leaving)
+TEST_EITHER_BOUND(goes_again_for_a_publisher_that_found_it_leaving)
 {
     interrupts[INBOX_WAS_EMPTY] = append_one;
     append_one();
@@ -207,7 +234,7 @@ Test(sequencer, goes_again_for_a_publisher_that_found_it_leaving)
     expect_all_consumed(2);
 }
 
-Test(sequencer, is_run_by_whoever_comes_first)
+TEST_EITHER_BOUND(is_run_by_whoever_comes_first)
 {
     interrupts[BEFORE_RUN] = append_one;
     append_one();
@@ -215,7 +242,7 @@ Test(sequencer, is_run_by_whoever_comes_first)
     expect_all_consumed(2);
 }
 
-Test(sequencer, survives_a_publisher_between_a_reactors_two_steps_of_helping)
+TEST_EITHER_BOUND(survives_a_publisher_between_a_reactors_two_steps_of_helping)
 {
     fill_rings();
     append_one();
@@ -226,13 +253,13 @@ Test(sequencer, survives_a_publisher_between_a_reactors_two_steps_of_helping)
 }
 
 /* A producer was preempted between claim and publish; the next one's entry is behind. */
-Test(sequencer, leaves_what_is_behind_an_unpublished_entry_to_its_producer)
+TEST_EITHER_BOUND(leaves_what_is_behind_an_unpublished_entry_to_its_producer)
 {
     struct message *late =
         message_new(&(struct message_options){.topic = BYTES_LITERAL("t"), .kind = MESSAGE_TEXT});
-    struct mpsc_ring *ring = &the_log->inbox.ring;
+    struct mpsc_ring *ring = &the_sequencer()->inbox.ring;
     cr_assert(ne(ptr, late, NULL));
-    atomic_fetch_add(&the_log->inbox.bytes, message_cost(late));
+    atomic_fetch_add(&the_sequencer()->inbox.bytes, message_cost(late));
     const uint64_t claimed = atomic_fetch_add(&ring->tail, 1);
 
     append_one();
@@ -242,7 +269,7 @@ Test(sequencer, leaves_what_is_behind_an_unpublished_entry_to_its_producer)
 
     ring->slots[claimed].item = late;
     atomic_store(&ring->slots[claimed].turn, 1);
-    sequencer_run(the_log);
+    sequencer_run(the_log, the_sequencer());
     expect_all_consumed(2);
 }
 
@@ -251,10 +278,7 @@ Test(sequencer, leaves_what_is_behind_an_unpublished_entry_to_its_producer)
 /* Blocked with more than one share in the inbox; then room for all of it. */
 static void make_backlog(void)
 {
-    free_log();
-    const struct log_options o = {
-        .reactor_count = 2, .history_count = 10, .ring_capacity = 4096, .wake = wake_reactor};
-    cr_assert(eq(int, log_new(&the_log, &o), 0));
+    make_log(4096, 0);
     for (unsigned i = 0; i < 4096 + LOG_HOLD_MAX + 10; i++)
         append_one();
     consume_all(0);
@@ -271,15 +295,16 @@ static ENTERS_REACTOR void fall_asleep(unsigned reactor)
 Test(sequencer, wakes_reactors_that_sleep_when_it_had_its_share)
 {
     make_backlog();
-    atomic_store(&the_log->role, LOG_HELD); /* so that they see somebody at work */
+    atomic_store(&the_sequencer()->role, ROLE_HELD); /* so that they see somebody at work */
     atomic_store(&the_log->blocked, 0);
     fall_asleep(0);
     fall_asleep(1);
     cr_assert(asleep[0] && asleep[1]);
-    atomic_store(&the_log->role, LOG_IDLE);
+    atomic_store(&the_sequencer()->role, ROLE_IDLE);
 
     append_one();
     cr_assert(not(asleep[0] || asleep[1]));
     cr_assert(gt(sz, log_inbox_len(the_log), 0));
     expect_all_consumed(4096 + LOG_HOLD_MAX + 11);
+    log_free(&the_log);
 }

@@ -51,7 +51,7 @@ static void check_event(enum message_kind kind, const char *event, struct bytes 
 {
     struct image *image = image_of(kind, event, payload);
     check_bytes(inner(image), bytes_from(want));
-    alloc_free(image);
+    image_free(&image);
 }
 
 #define ID "id: 0123456789abcdef-42\n"
@@ -68,7 +68,7 @@ Test(sse_encode, puts_the_event_into_one_chunk)
     struct image *image = image_of(MESSAGE_TEXT, NULL, BYTES_LITERAL("hello"));
     const struct bytes whole = {image->bytes, image->len};
     check_bytes(whole, BYTES_LITERAL("25\r\n" ID "data: hello\n\n\r\n"));
-    alloc_free(image);
+    image_free(&image);
 }
 
 Test(sse_encode, keeps_the_space_at_the_start_of_a_line)
@@ -198,7 +198,7 @@ static void check_received(struct bytes payload)
     cr_assert(eq(str, r.event, (char *)"e"));
     text_fini(&want);
     text_fini(&r.data);
-    alloc_free(image);
+    image_free(&image);
     guarded_release();
 }
 
@@ -231,7 +231,7 @@ Test(sse_encode, says_the_size_of_the_chunk_in_hexadecimal)
         cr_assert(eq(ptr, end + 2, (char *)image->bytes + image->inner_at));
         cr_assert(eq(u32, image->inner_at + image->inner_len + 2, image->len));
         cr_assert(eq(int, memcmp(image->bytes + image->len - 2, "\r\n", 2), 0));
-        alloc_free(image);
+        image_free(&image);
         free(payload);
     }
 }
@@ -251,6 +251,109 @@ Test(sse_encode, gives_no_image_without_memory)
     cr_assert(eq(ptr, sse_image_new(m, &user), NULL));
     alloc_set_gate(NULL, NULL);
     message_unref(&m);
+}
+
+/* --- around the envelope ---------------------------------------------------------------------- */
+
+static struct image *envelope_of(enum message_kind kind, const char *event, struct bytes payload)
+{
+    uint64_t user = epoch;
+    struct message *m = message_of(kind, event, payload);
+    m->time_ms = 1700000000123;
+    struct image *image = sse_envelope_image_new(m, &user);
+    cr_assert(ne(ptr, image, NULL));
+    message_unref(&m);
+    return image;
+}
+
+static void check_envelope(enum message_kind kind, const char *event, struct bytes payload,
+                           const char *want)
+{
+    struct image *image = envelope_of(kind, event, payload);
+    check_bytes(inner(image), bytes_from(want));
+    image_free(&image);
+}
+
+#define ENVELOPE "data: {\"id\":\"0123456789abcdef-42\",\"topic\":\"t\",\"time\":1700000000123,"
+
+Test(sse_encode, writes_the_envelope_as_one_line_of_data)
+{
+    check_envelope(MESSAGE_TEXT, NULL, BYTES_LITERAL("a\nb\rc"),
+                   ID ENVELOPE "\"data\":\"a\\nb\\u000dc\"}\n\n");
+    check_envelope(MESSAGE_TEXT, NULL, BYTES_LITERAL(""), ID ENVELOPE "\"data\":\"\"}\n\n");
+}
+
+Test(sse_encode, names_the_envelopes_event_only_when_the_publisher_did)
+{
+    check_envelope(MESSAGE_BINARY, NULL, BYTES_LITERAL("f"),
+                   ID ENVELOPE "\"base64\":\"Zg==\"}\n\n");
+    check_envelope(MESSAGE_BINARY, "photo", BYTES_LITERAL("f"),
+                   ID "event: photo\n" ENVELOPE "\"event\":\"photo\",\"base64\":\"Zg==\"}\n\n");
+}
+
+Test(sse_encode, puts_the_event_around_an_envelope_into_one_chunk)
+{
+    struct image *image = envelope_of(MESSAGE_TEXT, NULL, BYTES_LITERAL("hello"));
+    const struct bytes whole = {image->bytes, image->len};
+    check_bytes(whole, BYTES_LITERAL("6c\r\n" ID ENVELOPE "\"data\":\"hello\"}\n\n\r\n"));
+    cr_assert(eq(u32, image->inner_len, 0x6c));
+    image_free(&image);
+}
+
+Test(sse_encode, is_read_back_as_one_event_around_an_envelope)
+{
+    struct image *image = envelope_of(MESSAGE_TEXT, "e", BYTES_LITERAL("\n\r\n \"x\\"));
+    struct received r = receive(inner(image));
+    cr_assert(r.dispatched);
+    cr_assert(eq(str, r.id, (char *)"0123456789abcdef-42"));
+    cr_assert(eq(str, r.event, (char *)"e"));
+    cr_assert(eq(ptr, memchr(r.data.at, '\n', r.data.len), NULL));
+    text_fini(&r.data);
+    image_free(&image);
+}
+
+Test(sse_encode, gives_no_image_of_an_envelope_without_memory)
+{
+    uint64_t user = epoch;
+    struct message *m = message_of(MESSAGE_TEXT, NULL, BYTES_LITERAL("hello"));
+    alloc_set_gate(no_memory, NULL);
+    cr_assert(eq(ptr, sse_envelope_image_new(m, &user), NULL));
+    alloc_set_gate(NULL, NULL);
+    message_unref(&m);
+}
+
+/* Measuring base64 looks at the length only: no gigabytes are needed. */
+Test(sse_encode, gives_no_image_that_would_be_too_long)
+{
+    uint64_t user = epoch;
+    struct message *m = message_of(MESSAGE_BINARY, NULL, BYTES_LITERAL("x"));
+    m->payload_len = UINT32_MAX;
+    cr_assert(eq(ptr, sse_image_new(m, &user), NULL));
+    cr_assert(eq(ptr, sse_envelope_image_new(m, &user), NULL));
+    m->payload_len = 1;
+    message_unref(&m);
+}
+
+/* --- what is not a message -------------------------------------------------------------------- */
+
+Test(sse_encode, tells_a_gap_as_an_event_that_moves_the_receiver_on)
+{
+    struct text out = {0};
+    const struct gap gap = {BYTES_LITERAL("x\ny"), {.epoch = epoch, .seq = 105}, GAP_TRIMMED};
+    sse_add_gap(&out, &gap);
+    check_bytes(text_bytes(&out),
+                BYTES_LITERAL("event: gap\nid: 0123456789abcdef-105\n"
+                              "data: {\"after\":\"x\\ny\",\"resumed\":\"0123456789abcdef-105\","
+                              "\"reason\":\"trimmed\"}\n\n"));
+    text_fini(&out);
+}
+
+Test(sse_encode, opens_a_stream_without_a_cursor_by_retry_alone)
+{
+    struct text out = {0};
+    sse_add_open(&out, 2500, (struct bytes){0});
+    check_bytes(text_bytes(&out), BYTES_LITERAL("retry: 2500\n\n"));
+    text_fini(&out);
 }
 
 Test(sse_encode, opens_a_stream_with_retry_and_cursor)

@@ -2,14 +2,14 @@
  * meanwhile. The members here are plain numbers with a position. */
 #include "topic/fanout.h"
 
-#include <criterion/criterion.h>
-#include <criterion/new/assert.h>
+#include "unit/topic/rig.h"
+
+#include <stdio.h>
 #include <stdlib.h>
 
-enum { MEMBERS_MAX = 20000 };
+enum { MEMBERS_MAX = 40000 };
 
-static struct topic_table topics;
-static struct history history;
+static struct rig r;
 static struct fanout fanout;
 static uint64_t position[MEMBERS_MAX];
 static uint32_t offers[MEMBERS_MAX], offered_in_run[MEMBERS_MAX], run_number, settles;
@@ -18,12 +18,12 @@ static uint64_t offer(void *user, struct set *set, enum wire wire, uint32_t conn
 {
     (void)user;
     (void)wire;
-    if (position[conn] >= set->topic->last_seq)
+    if (position[conn] >= set->last_seq)
         return UINT64_MAX;
     cr_assert(ne(u32, offered_in_run[conn], run_number), "twice between two reaps");
     offered_in_run[conn] = run_number;
     offers[conn]++;
-    position[conn] = set->topic->last_seq;
+    position[conn] = set->last_seq;
     return position[conn];
 }
 
@@ -33,37 +33,62 @@ static void settle(void *user)
     settles++;
 }
 
-static struct set *setup(uint32_t members)
+static void setup(void)
 {
-    static const struct siphash_key key = {7, 8};
-    topic_table_init(&topics, &key);
-    cr_assert(eq(int, history_init(&history, 1024, &topics), 0));
+    rig_init(&r, 4096);
     fanout_init(&fanout);
     fanout.offer = offer;
     fanout.settle = settle;
-    struct set *s = set_get(topic_get(&topics, BYTES_LITERAL("t")));
-    for (uint32_t i = 0; i < members; i++) {
+}
+
+static void teardown(void)
+{
+    subscriptions_fini(&r.s);
+}
+
+TestSuite(fanout, .init = setup, .fini = teardown);
+
+static void extend(void *user, struct set *set, uint64_t seq)
+{
+    fanout_extend(user, set, seq);
+}
+
+static void publish(const char *topic)
+{
+    struct message *m = rig_message(&r.s.history, topic, MESSAGE_TEXT, 1);
+    cr_assert(subscriptions_append(&r.s, m, extend, &fanout));
+}
+
+static void join(struct set *s, uint32_t first, uint32_t count)
+{
+    for (uint32_t i = first; i < first + count; i++) {
         uint32_t place;
         cr_assert(eq(int, set_join(s, i % WIRES, i, &place), 0));
     }
+}
+
+/* The set of topic "t", with as many members. */
+static struct set *set_of(uint32_t members)
+{
+    struct set *s = rig_set(&r, "t");
+    join(s, 0, members);
     return s;
 }
 
-static void publish(struct set *s)
+static uint32_t offered(uint32_t first, uint32_t count)
 {
-    const struct message_options o = {
-        .topic = BYTES_LITERAL("t"), .payload = BYTES_LITERAL("x"), .kind = MESSAGE_TEXT};
-    struct message *m = message_new(&o);
-    m->seq = history.next_seq;
-    m->oldest = 1;
-    history_append(&history, m);
-    fanout_extend(&fanout, s, m->seq);
+    uint32_t done = 0;
+    for (uint32_t i = first; i < first + count; i++)
+        done += offers[i];
+    return done;
 }
 
 static void run_once(void)
 {
     run_number++;
-    fanout_run(&fanout, &topics);
+    const uint32_t before = offered(0, MEMBERS_MAX);
+    fanout_run(&fanout, &r.s);
+    cr_assert(le(u32, offered(0, MEMBERS_MAX) - before, FANOUT_RUN_MAX));
 }
 
 static void run_all(void)
@@ -73,57 +98,54 @@ static void run_all(void)
     cr_assert(not(fanout_has_work(&fanout)));
 }
 
-static void teardown(struct set *s)
-{
-    set_free(s);
-    history_fini(&history);
-    topic_table_fini(&topics);
-}
+/* --- members ---------------------------------------------------------------------------------- */
 
 Test(fanout, offers_a_message_to_every_member_once)
 {
-    struct set *s = setup(1000);
-    publish(s);
+    set_of(1000);
+    publish("t");
     run_all();
     for (uint32_t i = 0; i < 1000; i++)
         cr_assert(eq(u32, offers[i], 1), "member %u", i);
     cr_assert(gt(u32, settles, 0));
-    teardown(s);
 }
 
 Test(fanout, takes_a_large_set_in_slices)
 {
-    struct set *s = setup(MEMBERS_MAX);
-    publish(s);
+    set_of(20000);
+    publish("t");
     run_once();
-    uint32_t done = 0;
-    for (uint32_t i = 0; i < MEMBERS_MAX; i++)
-        done += offers[i];
-    cr_assert(eq(u32, done, FANOUT_SLICE));
+    cr_assert(eq(u32, offered(0, 20000), FANOUT_SLICE));
     run_all();
-    for (uint32_t i = 0; i < MEMBERS_MAX; i++)
+    for (uint32_t i = 0; i < 20000; i++)
         cr_assert(eq(u32, offers[i], 1), "member %u", i);
-    teardown(s);
+}
+
+Test(fanout, is_over_with_the_slice_that_reaches_the_last)
+{
+    set_of(FANOUT_SLICE);
+    publish("t");
+    run_once();
+    cr_assert(not(fanout_has_work(&fanout)));
 }
 
 Test(fanout, a_message_that_comes_during_a_pass_reaches_those_already_visited)
 {
-    struct set *s = setup(MEMBERS_MAX);
-    publish(s);
+    set_of(20000);
+    publish("t");
     run_once();
-    publish(s);
+    publish("t");
     run_all();
-    for (uint32_t i = 0; i < MEMBERS_MAX; i++)
+    for (uint32_t i = 0; i < 20000; i++)
         cr_assert(eq(u64, position[i], 2), "member %u", i);
-    teardown(s);
 }
 
 Test(fanout, nobody_is_skipped_when_others_leave_during_a_pass)
 {
-    struct set *s = setup(MEMBERS_MAX);
+    struct set *s = set_of(20000);
     static bool gone[MEMBERS_MAX];
     srand(1);
-    publish(s);
+    publish("t");
     while (fanout_has_work(&fanout)) {
         run_once();
         for (int i = 0; i < 300; i++) {
@@ -135,41 +157,134 @@ Test(fanout, nobody_is_skipped_when_others_leave_during_a_pass)
             set_leave(s, (enum wire)(l - s->members), place);
         }
     }
-    for (uint32_t i = 0; i < MEMBERS_MAX; i++)
+    for (uint32_t i = 0; i < 20000; i++)
         cr_assert(gone[i] || offers[i] == 1, "member %u", i);
-    teardown(s);
-}
-
-Test(fanout, knows_the_oldest_message_that_is_still_needed)
-{
-    struct set *s = setup(MEMBERS_MAX);
-    cr_assert(eq(u64, fanout_needed_seq(&fanout), UINT64_MAX));
-    publish(s);
-    publish(s);
-    cr_assert(eq(u64, fanout_needed_seq(&fanout), 1));
-    run_all();
-    cr_assert(eq(u64, fanout_needed_seq(&fanout), UINT64_MAX));
-    teardown(s);
-}
-
-Test(fanout, counts_the_members_of_all_jobs)
-{
-    struct set *s = setup(40);
-    cr_assert(not(fanout_exceeds(&fanout, 0)));
-    publish(s);
-    cr_assert(fanout_exceeds(&fanout, 39));
-    cr_assert(not(fanout_exceeds(&fanout, 40)));
-    run_all();
-    teardown(s);
 }
 
 Test(fanout, a_set_that_everybody_left_goes_with_its_pass)
 {
-    struct set *s = setup(1);
-    publish(s);
+    struct set *s = set_of(1);
+    publish("t");
     set_leave(s, 0, 0);
     run_all();
-    cr_assert(eq(ptr, topic_find(&topics, BYTES_LITERAL("t"))->set, NULL));
-    history_fini(&history);
-    topic_table_fini(&topics);
+    cr_assert(eq(sz, r.s.sets.table.count, 0));
+    cr_assert(eq(u32, rig_topic(&r, "t")->links.count, 0));
+}
+
+Test(fanout, a_set_that_is_freed_at_the_end_of_all_leaves_its_job)
+{
+    set_of(3);
+    publish("t");
+    cr_assert(fanout_has_work(&fanout));
+    subscriptions_fini(&r.s);
+    cr_assert(not(fanout_has_work(&fanout)));
+    rig_init(&r, 8);
+}
+
+/* --- many jobs -------------------------------------------------------------------------------- */
+
+Test(fanout, those_that_a_run_does_not_reach_come_first_in_the_next)
+{
+    enum { SETS = 6, EACH = 5000 };
+    char name[16];
+    for (uint32_t i = 0; i < SETS; i++) {
+        snprintf(name, sizeof(name), "t%u", i);
+        join(rig_set(&r, name), i * EACH, EACH);
+        publish(name);
+    }
+    run_once();
+    for (uint32_t i = 0; i < SETS; i++)
+        cr_assert(eq(u32, offered(i * EACH, EACH), i < 4 ? FANOUT_SLICE : 0), "set %u", i);
+    run_once();
+    for (uint32_t i = 4; i < SETS; i++)
+        cr_assert(eq(u32, offered(i * EACH, EACH), FANOUT_SLICE), "set %u", i);
+    run_all();
+    cr_assert(eq(u32, offered(0, SETS * EACH), SETS * EACH));
+}
+
+Test(fanout, a_job_without_members_costs_a_run_something_too)
+{
+    char name[16];
+    for (uint32_t i = 0; i < FANOUT_RUN_MAX + 1; i++) {
+        snprintf(name, sizeof(name), "a t%u", i);
+        rig_set(&r, name);
+    }
+    publish("a");
+    run_once();
+    cr_assert(eq(u32, fanout.job_count, 1));
+    run_once();
+    cr_assert(not(fanout_has_work(&fanout)));
+    cr_assert(eq(sz, r.s.sets.table.count, 0));
+}
+
+Test(fanout, counts_the_members_of_all_jobs)
+{
+    set_of(30);
+    join(rig_set(&r, "u"), 30, 10);
+    join(rig_set(&r, "quiet"), 40, 10);
+    cr_assert(not(fanout_exceeds(&fanout, 0)));
+    publish("t");
+    publish("u");
+    cr_assert(fanout_exceeds(&fanout, 39));
+    cr_assert(not(fanout_exceeds(&fanout, 40)));
+}
+
+/* --- what must stay --------------------------------------------------------------------------- */
+
+Test(fanout, knows_the_oldest_message_that_is_still_needed)
+{
+    set_of(20000);
+    cr_assert(eq(u64, fanout_needed_seq(&fanout), UINT64_MAX));
+    publish("t");
+    publish("t");
+    cr_assert(eq(u64, fanout_needed_seq(&fanout), 1));
+    run_all();
+    cr_assert(eq(u64, fanout_needed_seq(&fanout), UINT64_MAX));
+}
+
+Test(fanout, lets_trim_what_no_job_has_still_to_offer)
+{
+    set_of(20000);
+    join(rig_set(&r, "u"), 20000, 10);
+    cr_assert(fanout_may_trim(&fanout, 100));
+    publish("t"); /* 1 */
+    publish("u"); /* 2 */
+    cr_assert(fanout_may_trim(&fanout, 1));
+    cr_assert(not(fanout_may_trim(&fanout, 2)));
+    run_once();
+    publish("t"); /* 3: those who were offered 1 already get it in another pass */
+    cr_assert(not(fanout_may_trim(&fanout, 2)));
+    while (fanout_needed_seq(&fanout) == 1)
+        run_once();
+    cr_assert(fanout_has_work(&fanout));
+    cr_assert(fanout_may_trim(&fanout, 2));
+    cr_assert(not(fanout_may_trim(&fanout, 4)));
+    run_all();
+    cr_assert(fanout_may_trim(&fanout, 100));
+    publish("u"); /* 4 */
+    cr_assert(fanout_may_trim(&fanout, 4));
+    cr_assert(not(fanout_may_trim(&fanout, 5)));
+}
+
+/* However late it says yes with many jobs, it does once they have had their turns. */
+Test(fanout, lets_trim_with_many_jobs_before_they_are_through)
+{
+    enum { SETS = 3 * FANOUT_RUN_MAX };
+    char name[32];
+    for (uint32_t i = 0; i < SETS; i++) {
+        uint32_t place;
+        snprintf(name, sizeof(name), "%s t%u", i < SETS / 2 ? "a" : "b", i);
+        cr_assert(eq(int, set_join(rig_set(&r, name), WIRE_WS, i % MEMBERS_MAX, &place), 0));
+    }
+    publish("a"); /* 1 */
+    publish("b"); /* 2 */
+    cr_assert(not(fanout_may_trim(&fanout, 2)));
+    int runs = 0;
+    for (; !fanout_may_trim(&fanout, 2); runs++) {
+        for (uint32_t i = 0; i < MEMBERS_MAX; i++)
+            position[i] = 0; /* they stand for many others */
+        run_once();
+    }
+    cr_assert(eq(int, runs, 2));
+    cr_assert(not(fanout_may_trim(&fanout, 3)));
 }

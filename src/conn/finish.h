@@ -1,0 +1,17 @@
+/* Finishing a topic (DELETE /t/TOPIC): the end is an entry of the log, so that everybody gets what
+ * came before it, and nobody anything after. */
+#pragma once
+
+#include "conn/conn.h"
+#include "http/request.h"
+
+/* Origin and admin token are not checked yet; the path is good. */
+ON_REACTOR void finish_request(struct reactor *r, struct conn *c, const struct http_request *q,
+                               struct bytes head);
+/* The request was read to its end. */
+ON_REACTOR void finish_body(struct reactor *r, struct conn *c);
+
+/* Does it subscribe to exactly one topic, which is finished, and has it everything of it? */
+ON_REACTOR bool finish_is_over(const struct reactor *r, const struct conn *c);
+/* 410; it subscribes to nothing any more. */
+ON_REACTOR void finish_answer(struct reactor *r, struct conn *c, const struct http_request *q);

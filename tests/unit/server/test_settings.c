@@ -1,0 +1,145 @@
+/* From options to settings: defaults, limits, copies. No server is started. */
+#include "server/server_internal.h"
+
+#include <criterion/criterion.h>
+#include <criterion/new/assert.h>
+#include <errno.h>
+
+static struct uproar server;
+static char why[256];
+
+static struct uproar_options defaults(void)
+{
+    struct uproar_options o;
+    uproar_options_init(&o, sizeof(o));
+    o.io = UPROAR_IO_EPOLL; /* the one that is everywhere */
+    return o;
+}
+
+/* What becomes of *o; the next call ends it. */
+static const struct broker_settings *settings_of(const struct uproar_options *o)
+{
+    settings_fini(&server);
+    memset(&server, 0, sizeof(server));
+    cr_assert(eq(int, settings_init(&server, o, why, sizeof(why)), 0), "%s", why);
+    return &server.broker.settings;
+}
+
+static void expect_refused(const struct uproar_options *o, const char *line)
+{
+    settings_fini(&server);
+    memset(&server, 0, sizeof(server));
+    cr_assert(eq(int, settings_init(&server, o, why, sizeof(why)), -EINVAL), "%s", line);
+    cr_assert(eq(str, why, (char *)line));
+}
+
+static void forget(void)
+{
+    settings_fini(&server);
+}
+
+Test(settings, are_the_agreed_ones_when_nothing_is_asked_for, .fini = forget)
+{
+    const struct uproar_options o = defaults();
+    const struct broker_settings *s = settings_of(&o);
+    cr_assert(eq(u32, s->message_bytes_max, 1 << 20));
+    cr_assert(eq(u64, s->body_bytes_max, 256 << 20));
+    cr_assert(eq(u32, s->history_count, 65536));
+    cr_assert(eq(u64, s->history_bytes, 64 << 20));
+    cr_assert(eq(u32, s->history_ms, 300000));
+    cr_assert(eq(u32, s->heartbeat_ms, 15000));
+    cr_assert(eq(u32, s->ping_ms, 25000));
+    cr_assert(eq(u32, s->drain_ms, 10000));
+    cr_assert(eq(u32, s->stream_max_ms, 0));
+    cr_assert(eq(int, s->slow, SLOW_CLOSE));
+    cr_assert(eq(ptr, (void *)s->publish_token.at, NULL));
+    cr_assert(eq(ptr, (void *)s->subscribe_token.at, NULL));
+    cr_assert(eq(ptr, (void *)s->admin_token.at, NULL));
+    cr_assert(eq(ptr, (void *)s->origins.allowed[0], NULL));
+}
+
+Test(settings, name_what_becomes_of_slow_subscribers, .fini = forget)
+{
+    static const struct {
+        enum uproar_slow option;
+        enum slow_policy setting;
+    } cases[] = {{UPROAR_SLOW_CLOSE, SLOW_CLOSE},
+                 {UPROAR_SLOW_SKIP, SLOW_SKIP},
+                 {UPROAR_SLOW_LATEST, SLOW_LATEST}};
+    struct uproar_options o = defaults();
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+        o.slow = cases[i].option;
+        cr_assert(eq(int, settings_of(&o)->slow, cases[i].setting));
+    }
+    o.slow = (enum uproar_slow)(UPROAR_SLOW_LATEST + 1);
+    expect_refused(&o, "slow is none of enum uproar_slow");
+    o.slow = (enum uproar_slow) - 1;
+    expect_refused(&o, "slow is none of enum uproar_slow");
+}
+
+Test(settings, let_a_stream_live_as_long_as_was_asked_and_at_most_a_day, .fini = forget)
+{
+    struct uproar_options o = defaults();
+    o.stream_max_ms = 1;
+    cr_assert(eq(u32, settings_of(&o)->stream_max_ms, 1));
+    o.stream_max_ms = 86400000;
+    cr_assert(eq(u32, settings_of(&o)->stream_max_ms, 86400000));
+    o.stream_max_ms++;
+    expect_refused(&o, "intervals are at most a day");
+}
+
+static void expect_copy(struct bytes copy, const char *given)
+{
+    cr_assert(bytes_equal(copy, bytes_from(given)), "%s", given);
+    cr_assert(ne(ptr, (void *)copy.at, (void *)given));
+}
+
+Test(settings, keep_copies_of_tokens_and_origins, .fini = forget)
+{
+    static const char *const origins[] = {"https://a.example", "http://b.example:8000", NULL};
+    struct uproar_options o = defaults();
+    o.publish_token = "publish";
+    o.subscribe_token = "subscribe";
+    o.admin_token = "admin";
+    o.allow_origins = origins;
+    const struct broker_settings *s = settings_of(&o);
+    expect_copy(s->publish_token, "publish");
+    expect_copy(s->subscribe_token, "subscribe");
+    expect_copy(s->admin_token, "admin");
+    expect_copy(bytes_from(s->origins.allowed[0]), "https://a.example");
+    expect_copy(bytes_from(s->origins.allowed[1]), "http://b.example:8000");
+    cr_assert(eq(ptr, (void *)s->origins.allowed[2], NULL));
+}
+
+Test(settings, take_tokens_of_512_bytes_and_not_one_more, .fini = forget)
+{
+    const char **tokens[3];
+    struct uproar_options o = defaults();
+    tokens[0] = &o.publish_token;
+    tokens[1] = &o.subscribe_token;
+    tokens[2] = &o.admin_token;
+    char token[514] = "";
+    memset(token, 'x', 512);
+    for (int i = 0; i < 3; i++)
+        *tokens[i] = token;
+    cr_assert(eq(sz, settings_of(&o)->admin_token.len, 512));
+    token[512] = 'x';
+    for (int i = 0; i < 3; i++) {
+        for (int k = 0; k < 3; k++)
+            *tokens[k] = k == i ? token : NULL;
+        expect_refused(&o, "a token is at most 512 bytes");
+    }
+}
+
+Test(settings, of_a_program_that_knew_fewer_options_are_the_defaults, .fini = forget)
+{
+    struct uproar_options o;
+    memset(&o, 0xff, sizeof(o)); /* what is behind an older one's end is not ours to read */
+    uproar_options_init(&o, offsetof(struct uproar_options, stream_max_ms));
+    o.io = UPROAR_IO_EPOLL;
+    const struct broker_settings *s = settings_of(&o);
+    cr_assert(eq(u32, s->drain_ms, 10000));
+    cr_assert(eq(u32, s->stream_max_ms, 0));
+    cr_assert(eq(int, s->slow, SLOW_CLOSE));
+    cr_assert(eq(ptr, (void *)s->admin_token.at, NULL));
+}
