@@ -10,14 +10,21 @@ enum { DRAIN_GRACE_MS = 3000 }; /* after the last goodbye, for slow peers to tak
 
 static bool is_stream(const struct conn *c)
 {
-    return c->phase == CONN_WS || c->phase == CONN_SSE || c->phase == CONN_POLL;
+    return c->phase == CONN_WS || c->phase == CONN_SSE;
 }
 
 static uint32_t stream_count(const struct reactor *r)
 {
     return atomic_load_explicit(&r->stats.connections[STAT_WS], memory_order_relaxed) +
-           atomic_load_explicit(&r->stats.connections[STAT_SSE], memory_order_relaxed) +
-           atomic_load_explicit(&r->stats.connections[STAT_POLL], memory_order_relaxed);
+           atomic_load_explicit(&r->stats.connections[STAT_SSE], memory_order_relaxed);
+}
+
+/* A waiting poll is answered at once: it comes back anyway, and elsewhere. */
+static ON_REACTOR void answer_polls(struct reactor *r)
+{
+    for (uint32_t slot = 0; slot < r->slot_count; slot++)
+        if (reactor_conn(r, slot)->phase == CONN_POLL)
+            poll_timeout(r, reactor_conn(r, slot));
 }
 
 /* How many should have been told by now. */
@@ -39,10 +46,7 @@ static ON_REACTOR void say_goodbyes(struct reactor *r, uint32_t due, bool in_tim
         r->drain_slot = (r->drain_slot + 1) % r->slot_count;
         if (!is_stream(c) || (in_time && conn_is_behind(c)))
             continue;
-        if (c->phase == CONN_POLL)
-            poll_timeout(r, c);
-        else
-            goodbye(r, c, WS_CLOSE_GOING_AWAY, "server is going away");
+        goodbye(r, c, WS_CLOSE_GOING_AWAY, "server is going away");
         r->drain_done++;
     }
 }
@@ -81,6 +85,7 @@ ON_REACTOR bool drain_step(struct reactor *r)
     if (!r->draining) {
         r->draining = true;
         r->drain_total = stream_count(r);
+        answer_polls(r);
     }
     const uint64_t began_ns = atomic_load_explicit(&r->broker->drain_ns, memory_order_relaxed);
     const uint64_t elapsed_ms = r->now_ns > began_ns ? (r->now_ns - began_ns) / 1000000 : 0;

@@ -45,8 +45,10 @@ ON_REACTOR struct place place_find(struct reactor *r, const struct set *set,
     case START_EARLIEST:
         return (struct place){.position = before_oldest(r)};
     case START_LAST:
-        return (struct place){.position =
-                                  subscriptions_before_last(&r->subscriptions, set, start->last)};
+        return (struct place){
+            .position = start->last == 0
+                            ? log_head(r->broker->log)
+                            : subscriptions_before_last(&r->subscriptions, set, start->last)};
     case START_CURSOR:
         return after_cursor(r, set, &start->cursor);
     case START_UNREADABLE:

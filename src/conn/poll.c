@@ -108,6 +108,8 @@ static ON_REACTOR void collect(struct reactor *r, struct conn *c, struct poll_bo
     struct set_walk walk;
     set_walk_begin(&walk, &r->subscriptions.history, c->set, c->position);
     for (uint64_t seq; (seq = set_walk_next(&walk)) != 0;) {
+        if (history_at(&r->subscriptions.history, seq)->kind == MESSAGE_END)
+            return;
         const struct bytes envelope = batch_wire_at(r, WIRE_POLL, seq);
         if (!envelope.at || !poll_body_has_room(body, envelope.len))
             return;
@@ -222,10 +224,10 @@ static ON_REACTOR void answer_or_wait(struct reactor *r, struct conn *c,
                                       const struct http_request *q, struct bytes head,
                                       const struct asking *a, uint64_t wait_s)
 {
-    if (!a->is_given)
-        answer_empty(r, c, q);
-    else if (finish_is_over(r, c))
+    if (finish_is_over(r, c))
         finish_answer(r, c, q);
+    else if (!a->is_given)
+        answer_empty(r, c, q);
     else if (conn_is_behind(c) && answer_messages(r, c, q))
         return;
     else if (wait_s == 0)

@@ -332,6 +332,8 @@ static ON_REACTOR void settle_whole(struct reactor *r, struct conn *c,
         conn_drained(r, c);
     if (conn_is_behind(c))
         reactor_queue_flush(r, c);
+    else
+        conn_clear(c, CONN_CONFLATING);
 }
 
 static ON_REACTOR void settle_one(struct reactor *r, const struct send_record *record)

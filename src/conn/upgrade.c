@@ -75,14 +75,15 @@ static ON_REACTOR bool check_subprotocol(struct reactor *r, struct conn *c,
     return false;
 }
 
-static ON_REACTOR void add_switching(struct reactor *r, struct text *out, const char *accept,
-                                     bool json, uint64_t position)
+static ON_REACTOR void add_switching(struct reactor *r, struct text *out,
+                                     const struct http_request *q, const char *accept,
+                                     uint64_t position)
 {
     text_printf(out,
                 "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n"
                 "Connection: Upgrade\r\nSec-WebSocket-Accept: %.*s\r\n",
                 WS_ACCEPT_LEN, accept);
-    if (json)
+    if (http_request_field(q, "sec-websocket-protocol").at) /* then it was the one chosen */
         text_printf(out, "Sec-WebSocket-Protocol: %s\r\n", json_subprotocol);
     answer_add_cursor(out, place_cursor(r, position), false);
     text_add_str(out, "\r\n");
@@ -132,7 +133,7 @@ static ON_REACTOR void begin_websocket(struct reactor *r, struct conn *c,
     conn_set_phase(r, c, CONN_WS);
     struct text *out = outbox_open(r, c);
     if (out)
-        add_switching(r, out, accept, c->wire == WIRE_WS_JSON, place->position);
+        add_switching(r, out, q, accept, place->position);
     if (!outbox_close(r, c))
         return;
     inbound_free(r, c);

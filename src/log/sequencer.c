@@ -21,9 +21,10 @@ struct hold {
     bool delivered;
 };
 
-/* Unix time, read anew when the last reading is older than the entry by so much: an entry's time is
- * then at most that much before its append, never after its place was decided, and never goes back.
- * (A reading costs as much as all else that is done here.) */
+/* Unix time, read anew when the entry was appended so much later than the one it was last read for.
+ * So it is never later than when the place was decided, at most that much earlier than the append,
+ * and goes back only if the clock does. (Reading it for each entry was a fifth of all that an entry
+ * costs on its way to a reactor.) */
 enum { READING_LASTS_NS = 250 * 1000 };
 
 static int64_t time_of(struct sequencer *s, const struct message *m)
