@@ -120,7 +120,7 @@ ON_EACH(a_short_send_is_told_once_with_the_bytes_that_went_out)
     const int peer = rig_peer(r, 4096);
     const uint32_t slot = rig_await(r, IO_ACCEPTED, -1).slot;
     const int64_t sent = rig_send(r, slot, huge());
-    cr_assert(gt(i64, sent, 0));
+    cr_assert(ge(i64, sent, 1));
     cr_assert(lt(i64, sent, HUGE_LEN));
     cr_assert(eq(i64, rig_send(r, slot, BYTES_LITERAL("more")), -EAGAIN));
     io_close(r->io, slot, IO_CLOSE_FLUSH);
@@ -143,7 +143,7 @@ ON_EACH(a_short_send_of_pieces_is_told_the_same_way)
     cr_assert(eq(uint, count, 1));
     cr_assert(eq(u32, results[0].tag, 5));
     const int64_t sent = results[0].result;
-    cr_assert(gt(i64, sent, 0));
+    cr_assert(ge(i64, sent, 1));
     cr_assert(lt(i64, sent, HUGE_LEN));
     rig_end(r, slot, IO_CLOSE_FLUSH);
     cr_assert(eq(i64, rig_peer_drain(peer), sent));
@@ -350,11 +350,11 @@ ON_EACH(a_poll_for_room_waits_until_the_peer_has_read)
     for (int64_t left = sent; left > 0;) {
         static char sink[65536];
         const ssize_t n = recv(peer, sink, sizeof(sink), 0);
-        cr_assert(gt(i64, n, 0));
+        cr_assert(ge(i64, n, 1));
         left -= n;
     }
     rig_await(r, IO_WRITABLE, slot);
-    cr_assert(gt(i64, rig_send(r, slot, huge()), 0));
+    cr_assert(ge(i64, rig_send(r, slot, huge()), 1));
 }
 
 ON_EACH(both_polls_may_be_armed_and_each_fires_for_its_own)
@@ -432,7 +432,7 @@ ON_EACH(closing_delivers_what_was_sent)
     const int peer = rig_pair(r, &slot);
     static uint8_t zeroes[LEN];
     const int64_t sent = rig_send(r, slot, (struct bytes){zeroes, LEN});
-    cr_assert(gt(i64, sent, 0));
+    cr_assert(ge(i64, sent, 1));
     rig_end(r, slot, IO_CLOSE_FLUSH);
     cr_assert(eq(i64, rig_peer_drain(peer), sent));
 }
@@ -477,7 +477,7 @@ ON_EACH(a_reset_throws_away_what_the_peer_has_not_taken)
     rig_turn(r, 0);
     rig_end(r, slot, IO_CLOSE_RESET);
     cr_assert(eq(uint, r->seen_count, 0), "no other event");
-    cr_assert(gt(i64, sent, 0));
+    cr_assert(ge(i64, sent, 1));
     cr_assert(eq(i64, rig_peer_drain(peer), -ECONNRESET));
 }
 

@@ -176,7 +176,7 @@ Test(log, stamps_when_it_was_appended_and_ordered)
     now_ns = 5000;
     now_ms = 111;
     append_new(l, 3);
-    now_ns = 6000;
+    now_ns = 1000000;
     now_ms = 222;
 
     cr_assert(eq(i64, peek(l, 0)->time_ms, 111));
@@ -188,7 +188,34 @@ Test(log, stamps_when_it_was_appended_and_ordered)
     cr_assert(eq(i64, peek(l, 0)->time_ms, 111));
     cr_assert(eq(u64, consume(l, 0), 3));
     cr_assert(eq(i64, peek(l, 0)->time_ms, 222));
-    cr_assert(eq(u64, peek(l, 0)->appended_ns, 6000));
+    cr_assert(eq(u64, peek(l, 0)->appended_ns, 1000000));
+    log_free(&l);
+}
+
+static int64_t time_of_next(struct log *l)
+{
+    append_new(l, 1);
+    const int64_t time_ms = peek(l, 0)->time_ms;
+    consume(l, 0);
+    return time_ms;
+}
+
+Test(log, tells_a_time_that_is_at_most_a_quarter_of_a_millisecond_old)
+{
+    struct log *l = new_log(options(1, 2));
+    now_ns = 7000000000;
+    now_ms = 111;
+    cr_assert(eq(i64, time_of_next(l), 111));
+    now_ms = 112;
+    now_ns += 249999;
+    cr_assert(eq(i64, time_of_next(l), 111));
+    now_ns += 1;
+    cr_assert(eq(i64, time_of_next(l), 112));
+    now_ms = 113;
+    now_ns -= 5000; /* another thread's look at the clock, a little earlier: it does not go back */
+    cr_assert(eq(i64, time_of_next(l), 112));
+    now_ns += 3600000000000;
+    cr_assert(eq(i64, time_of_next(l), 113));
     log_free(&l);
 }
 

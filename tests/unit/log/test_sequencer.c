@@ -304,7 +304,7 @@ Test(sequencer, wakes_reactors_that_sleep_when_it_had_its_share)
 
     append_one();
     cr_assert(not(asleep[0] || asleep[1]));
-    cr_assert(gt(sz, log_inbox_len(the_log), 0));
+    cr_assert(ge(sz, log_inbox_len(the_log), 1));
     expect_all_consumed(4096 + LOG_HOLD_MAX + 11);
     log_free(&the_log);
 }

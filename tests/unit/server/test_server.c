@@ -44,7 +44,7 @@ static int subscribe(const struct uproar *u)
     const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     cr_assert(eq(int, connect(fd, (const struct sockaddr *)&to, sizeof(to)), 0));
     cr_assert(eq(i64, send(fd, request, sizeof(request) - 1, 0), (ssize_t)sizeof(request) - 1));
-    cr_assert(gt(i64, recv(fd, first, sizeof(first), 0), 0));
+    cr_assert(ge(i64, recv(fd, first, sizeof(first), 0), 1));
     return fd;
 }
 
@@ -150,7 +150,7 @@ Test(server, refuses_options_in_one_line)
     o.listen_count = 1;
     cr_assert(lt(int, uproar_start(&o, &u, why, sizeof(why)), 0));
     cr_assert(eq(ptr, u, NULL));
-    cr_assert(gt(sz, strlen(why), 0));
+    cr_assert(ge(sz, strlen(why), 1));
     cr_assert(eq(ptr, strchr(why, '\n'), NULL));
     o.listen_count = 17;
     cr_assert(eq(int, uproar_start(&o, &u, why, sizeof(why)), -EINVAL));
@@ -189,10 +189,10 @@ Test(server, metrics_tell_the_length_they_need)
     struct uproar *u = start_default();
     char text[65536], cut[8];
     const int len = uproar_metrics(u, text, sizeof(text));
-    cr_assert(gt(int, len, 0));
+    cr_assert(ge(int, len, 1));
     cr_assert(eq(sz, strlen(text), (size_t)len));
-    cr_assert(gt(int, uproar_metrics(u, cut, sizeof(cut)), 7));
+    cr_assert(ge(int, uproar_metrics(u, cut, sizeof(cut)), 8));
     cr_assert(eq(sz, strlen(cut), 7));
-    cr_assert(gt(int, uproar_metrics(u, NULL, 0), 0));
+    cr_assert(ge(int, uproar_metrics(u, NULL, 0), 1));
     cr_assert(eq(int, uproar_free(&u), 0));
 }
