@@ -5,6 +5,7 @@
 #include "base/alloc.h"
 #include "conn/reactor.h"
 #include "io/io_internal.h"
+#include "log/cursor.h"
 #include "ws/ws.h"
 
 #include <criterion/criterion.h>
@@ -464,6 +465,77 @@ Test(sender, leaves_no_reference_behind)
     teardown(); /* the leak checker of the sanitized build judges */
 }
 
+/* --- places ----------------------------------------------------------------------------------- */
+
+/* Receiving comes before consuming: what is published here is in the log, and not yet known to the
+ * reactor when it reads the request. */
+static void subscribe_while_behind(unsigned count, const char *query)
+{
+    char request[400];
+    fake->room = SIZE_MAX;
+    push_event(fake, IO_ACCEPTED);
+    turns(1);
+    for (unsigned i = 0; i < count; i++)
+        publish(i);
+    snprintf(request, sizeof(request), "GET /t/t?%s HTTP/1.1\r\nHost: x\r\n%s\r\n", query,
+             "Accept: text/event-stream\r\n");
+    say(request);
+    turns(3);
+    fake->out[fake->out_len] = '\0';
+}
+
+static unsigned occurrences(const char *what)
+{
+    unsigned count = 0;
+    for (const char *at = (const char *)fake->out; (at = strstr(at, what)) != NULL; at++)
+        count++;
+    return count;
+}
+
+Test(sender, a_cursor_ahead_of_the_reactor_is_exact)
+{
+    for (uint64_t seq = 0; seq <= 5; seq++) {
+        char query[64], cursor[CURSOR_TEXT_MAX];
+        setup(64);
+        cursor_format((struct cursor){log_epoch(broker->log), seq}, cursor);
+        snprintf(query, sizeof(query), "after=%s", cursor);
+        subscribe_while_behind(5, query);
+        cr_assert(eq(uint, occurrences("event: gap"), 0));
+        cr_assert(eq(uint, occurrences("data: "), (unsigned)(5 - seq)));
+        publish(9);
+        turns(1);
+        fake->out[fake->out_len] = '\0';
+        cr_assert(eq(uint, occurrences("data: "), (unsigned)(6 - seq)), "and then the live ones");
+        teardown();
+    }
+}
+
+Test(sender, a_cursor_ahead_of_the_log_is_told)
+{
+    char query[64], cursor[CURSOR_TEXT_MAX];
+    setup(64);
+    cursor_format((struct cursor){log_epoch(broker->log), 6}, cursor);
+    snprintf(query, sizeof(query), "after=%s", cursor);
+    subscribe_while_behind(5, query);
+    cr_assert(eq(uint, occurrences("event: gap"), 1));
+    cr_assert(eq(uint, occurrences("\"reason\":\"epoch\""), 1));
+    cr_assert(eq(uint, occurrences("data: "), 1 + 5), "from the oldest retained");
+    teardown();
+}
+
+Test(sender, now_is_the_head_of_the_log_whatever_the_reactor_knows)
+{
+    setup(64);
+    subscribe_while_behind(5, "after=now");
+    cr_assert(eq(uint, occurrences("data: "), 0));
+    cr_assert(eq(uint, occurrences("-5\r\n"), 1), "the opening cursor says so");
+    publish(9);
+    turns(1);
+    fake->out[fake->out_len] = '\0';
+    cr_assert(eq(uint, occurrences("data: "), 1));
+    teardown();
+}
+
 /* --- policies --------------------------------------------------------------------------------- */
 
 /* A JSON WebSocket's stream, read back: every message once and in order, or told to be missing. */
@@ -522,18 +594,25 @@ static void subscribe_json(const char *target)
     subscribe(request);
 }
 
-/* It takes `room` bytes and then nothing while 12 messages come; the history keeps 4. */
-static void fall_behind(size_t room)
+/* It takes nothing more while so many messages come, on so many topics in turn. */
+static void stall(unsigned count, unsigned topics)
 {
-    fake->room = room;
+    static const char *const names[] = {"t", "u", "v", "w"};
     fake->refill = 0;
-    for (unsigned i = 0; i < 12; i++) {
-        publish_to(i % 3 ? "t" : "u", i);
+    for (unsigned i = 0; i < count; i++) {
+        publish_to(names[i % topics], i);
         turns(1);
     }
     fake->room = fake->refill = SIZE_MAX;
     push_event(fake, IO_WRITABLE);
     turns(12);
+}
+
+/* It takes `room` bytes first; the history keeps 4 of the 12. */
+static void fall_behind(size_t room, unsigned topics)
+{
+    fake->room = room;
+    stall(12, topics);
 }
 
 Test(sender, skip_finishes_the_cut_frame_and_tells_the_gap_wherever_it_was_cut)
@@ -542,7 +621,7 @@ Test(sender, skip_finishes_the_cut_frame_and_tells_the_gap_wherever_it_was_cut)
         setup(4);
         broker->settings.slow = SLOW_SKIP;
         subscribe_json("?topic=t&topic=u");
-        fall_behind(room);
+        fall_behind(room, 2);
         const struct account a = account();
         cr_assert(eq(u64, a.seq, 12));
         cr_assert(eq(uint, a.gaps, 1));
@@ -561,7 +640,7 @@ Test(sender, latest_sends_the_newest_of_each_topic_and_tells_what_it_skipped)
         setup(4);
         broker->settings.slow = SLOW_LATEST;
         subscribe_json("?topic=t&topic=u");
-        fall_behind(room);
+        fall_behind(room, 2);
         const struct account a = account();
         cr_assert(eq(u64, a.seq, 12));
         cr_assert(eq(uint, a.closes, 0));
@@ -572,6 +651,33 @@ Test(sender, latest_sends_the_newest_of_each_topic_and_tells_what_it_skipped)
         cr_assert(eq(u64, account().seq, 13), "and goes on");
         teardown();
     }
+}
+
+Test(sender, latest_tells_what_was_trimmed_when_nothing_else_was_skipped)
+{
+    setup(4);
+    broker->settings.slow = SLOW_LATEST;
+    subscribe_json("?topic=t&topic=u&topic=v&topic=w");
+    fall_behind(0, 4); /* the four that are retained are the newest of their topics */
+    const struct account a = account();
+    cr_assert(eq(uint, a.gaps, 1));
+    cr_assert(eq(uint, a.messages, 4));
+    cr_assert(eq(u64, a.seq, 12));
+    teardown();
+}
+
+Test(sender, latest_skips_nothing_of_what_is_retained_once_it_has_caught_up)
+{
+    setup(4);
+    broker->settings.slow = SLOW_LATEST;
+    subscribe_json("?topic=t&topic=u");
+    fall_behind(0, 2);
+    const struct account before = account();
+    fake->room = 0;
+    stall(3, 1);
+    cr_assert(eq(uint, account().gaps, before.gaps));
+    cr_assert(eq(uint, account().messages, before.messages + 3));
+    teardown();
 }
 
 Test(sender, latest_is_silent_on_a_raw_websocket)
