@@ -1,15 +1,17 @@
-"""Subscribers that stop reading: they are let go in words or by reset, and nobody else notices.
-Subscribers that keep up are in test_order.py.
+"""Subscribers that stop reading: they are let go in words or by reset, they cost little, and nobody
+else notices. What --slow does for them is in test_slow_policies.py, who keeps up in test_order.py.
 """
 import contextlib
 
-from lib import check, http, testing, websocket
+from lib import check, http, reading, subscriber, testing, websocket
 
 HISTORY = ['--history-messages', '100', '--history-bytes', '1000000']
 BATCH = 20            # far below the history: whoever reads at all keeps up
 SIZE = 4096
 BATCHES_MAX = 2000    # 160 MB: beyond what any two socket buffers hold
 SMALL_BUFFER = 4096   # of a subscriber that is going to stall
+LARGE = 1 << 20       # a message that none of those takes whole
+PINNED_MAX = 8 << 20  # --history-bytes, where that is tested
 
 
 def text_of(index):
@@ -131,3 +133,48 @@ def test_a_quiet_topic_is_not_closed_by_a_busy_one(case):
     http.publish(server, 'quiet', b'at last')
     check.equal((quiet_peer.text(), quiet_stream.event().data), ('at last', 'at last'), 'messages')
     check.equal(server.metrics().sum('uproar_slow_closes_total'), 0, 'slow closes')
+
+
+def stall(case, server, kind):
+    wire = subscriber.KINDS[kind](server.port, receive_buffer=SMALL_BUFFER)
+    return case.keep(wire).subscribe([case.topic])
+
+
+def large_text(index):
+    return str(index).ljust(LARGE, '.')
+
+
+@testing.limit(60)
+def test_many_who_stall_in_one_large_message_pin_it_once_and_get_all_of_it(case):
+    server = case.start('--history-bytes', PINNED_MAX)
+    before = server.resident_bytes()
+    kinds = ['sse', 'sse 1.0', 'sse json', 'websocket raw', 'websocket json'] * 24
+    readers = [stall(case, server, kind) for kind in kinds]
+    http.publish(server, case.topic, large_text(0).encode())
+    check.true(server.metrics().sum('uproar_pinned_bytes') < 4 * LARGE, 'it is pinned many times')
+    grown = server.resident_bytes() - before
+    check.true(grown < case.memory_growth_max(), f'grew by {grown >> 20} MiB')
+    for reader in readers[:10]:
+        check.true(reader.next().data == large_text(0), 'the message is another')
+    check.equal(server.metrics().sum('uproar_slow_closes_total'), 0, 'slow closes')
+
+
+@testing.limit(60)
+def test_many_who_stall_in_different_large_messages_pin_no_more_than_the_history_may_hold(case):
+    """Over it the longest-stalled are reset: at once, not when their time is over."""
+    server = case.start('--history-bytes', PINNED_MAX, threads=1)
+    before, count, pinned, readers = server.resident_bytes(), 60, [], []
+    for index in range(count):
+        readers.append(stall(case, server, ('sse', 'websocket json')[index % 2]))
+        http.publish(server, case.topic, large_text(index).encode())
+        pinned.append(server.metrics().sum('uproar_pinned_bytes'))
+    check.true(max(pinned) > PINNED_MAX // 2, f'never more than {max(pinned)} bytes were pinned')
+    check.true(max(pinned) < PINNED_MAX + 2 * LARGE, f'{max(pinned)} bytes were pinned')
+    grown = server.resident_bytes() - before
+    check.true(grown < case.memory_growth_max(), f'grew by {grown >> 20} MiB')
+    check.equal(reading.to_the_end(readers[0])[1], reading.RESET, 'how the first one ended')
+    check.true(readers[-1].next().data == large_text(count - 1), 'the last one has another message')
+    for reader in readers:
+        reader.close()
+    server.wait_metric(0, 'uproar_pinned_bytes')
+    server.wait_connection_count(1)

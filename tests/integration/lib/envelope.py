@@ -1,5 +1,5 @@
-"""The JSON that all transports share: the envelope of a message, the notice of a gap. Read strictly:
-members, their order, and what they look like. Knows no transport.
+"""The JSON that all transports share: the envelope of a message, the notice of a gap. Strict
+about members, their order, and what they look like. Knows no transport.
 """
 import base64
 import json

@@ -1,6 +1,8 @@
 """Reads a subscriber to its end, and accounts for every message: had, or told missing by a gap.
 Knows which transports end how; publishes nothing.
 """
+import bisect
+
 from lib import check, envelope, http, websocket
 
 RESET = 'reset'  # how a subscription ended, where that was not by a close code or a stream's end
@@ -51,16 +53,17 @@ class Log:
 
     def __init__(self):
         self.ids = []
+        self.places = []  # the same as numbers
         self.payloads = []
 
     def add(self, ids, payloads):
         self.ids += ids
+        self.places += [http.cursor(id) for id in ids]
         self.payloads += payloads
 
     def index_after(self, cursor):
         """How many of them are at or before that cursor."""
-        place = http.cursor(cursor)
-        return sum(1 for id in self.ids if http.cursor(id) <= place)
+        return bisect.bisect_right(self.places, http.cursor(cursor))
 
     def account(self, items, first, what):
         """Every message from `first` on is in `items`, in order, or told by a gap that says so
