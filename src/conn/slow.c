@@ -113,10 +113,10 @@ ON_REACTOR void slow_blocked(struct reactor *r, struct conn *c)
         conn_set_timer(r, c, SLOW_WATCH_MS);
 }
 
-static ON_REACTOR void reset(struct reactor *r, struct conn *c)
+static ON_REACTOR void reset(struct reactor *r, struct conn *c, const char *why)
 {
     stat_add(&r->stats.slow_closes, 1);
-    say(r, "was reset: it took nothing for seconds");
+    say(r, why);
     conn_drop(r, c, true);
 }
 
@@ -125,7 +125,7 @@ static ON_REACTOR void reset(struct reactor *r, struct conn *c)
 ON_REACTOR void slow_watch(struct reactor *r, struct conn *c)
 {
     if (conn_has(c, CONN_LOST)) {
-        reset(r, c);
+        reset(r, c, "was reset: it took nothing for seconds");
     } else if (!slow_lost_its_place(c)) {
         conn_set_timer(r, c, SLOW_WATCH_MS);
     } else if (r->broker->settings.slow == SLOW_CLOSE) {
@@ -165,6 +165,6 @@ ON_REACTOR void slow_relieve(struct reactor *r)
     for (uint32_t slot = 0; slot < r->slot_count && longest > 0 && pins_too_much(r, 7); slot++) {
         struct conn *c = &r->conns[slot];
         if (c->cut && c->phase != CONN_CLOSED && r->now_ms - c->blocked_ms + 1 >= longest / 2)
-            reset(r, c);
+            reset(r, c, "was reset: cut frames pinned more than the history may hold");
     }
 }

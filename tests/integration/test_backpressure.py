@@ -46,7 +46,8 @@ class Crowded:
         self.server = case.start(*HISTORY)
         self.crowd = [case.stream(at=self.server) for _ in range(CROWD)]
         self.drains = [Drain(self.crowd)]
-        self.taken = 0
+        self.posts = []  # publishes that wait for their answer
+        self.taken = 0   # messages
 
     def flood(self, payload, count, topic=None):
         """A WebSocket that publishes and reads; returns the work, whose end is that all is sent."""
@@ -61,12 +62,34 @@ class Crowded:
         for stream in self.crowd:
             stream.reset()
 
+    def post_until_refused(self):
+        """Publishes on one connection after another; returns the 503."""
+        for _ in range(200):
+            wire = self.case.connection(at=self.server)
+            wire.send(http.request_bytes('POST', f'/t/{self.case.topic}', [], b'x', port=wire.port))
+            self.posts.append(wire)
+            if select.select([wire.socket], [], [], 0.1)[0] and (refused := self.answer_post()):
+                return refused
+        return check.fail('nobody was refused')
+
+    def answer_post(self):
+        """Reads the newest publish's answer: None, it was taken; or the 503."""
+        answer = self.posts.pop().answer('POST')
+        if answer.status == 503:
+            return answer
+        http.published(answer, self.case.topic)
+        self.taken += 1
+        return None
+
+    def sequence(self):
+        answer = http.ask(self.server, 'HEAD', f'/t/{self.case.topic}')
+        return http.cursor(answer.get('uproar-cursor'))[1]
+
     def check_all_published(self):
         """Nothing accepted was dropped, and nothing was published twice."""
-        def sequence():
-            answer = http.ask(self.server, 'HEAD', f'/t/{self.case.topic}')
-            return http.cursor(answer.get('uproar-cursor'))[1]
-        check.eventually(lambda: sequence() >= self.taken, 'all of it is published', 20)
+        while self.posts:
+            self.answer_post()
+        check.eventually(lambda: self.sequence() >= self.taken, 'all of it is published', 20)
         check.equal(http.cursor(http.publish(self.server, self.case.topic, b'last'))[1],
                     self.taken + 1, 'messages in the log')
         for drain in self.drains:
@@ -82,35 +105,16 @@ def send_count(peer, payload, count):
     peer.send(frames[:len(frames) // together * (count % together)])
 
 
-def post_until_refused(case, crowded):
-    """Publishes on one connection after another. Returns the 503, and who still waits for a 201."""
-    waiting = []
-    for _ in range(200):
-        wire = case.connection(at=crowded.server)
-        wire.send(http.request_bytes('POST', f'/t/{case.topic}', [], b'x', port=wire.port))
-        if not select.select([wire.socket], [], [], 0.1)[0]:
-            waiting.append(wire)
-        elif (answer := wire.answer('POST')).status == 503:
-            crowded.taken += len(waiting)
-            return answer, waiting
-        else:
-            http.published(answer, case.topic)
-            crowded.taken += 1
-    return check.fail('nobody was refused')
-
-
 @testing.limit(60)
 def test_a_full_log_refuses_posts_makes_websockets_wait_and_drops_nothing(case):
     crowded = Crowded(case)
     flood = crowded.flood(SMALL, FLOOD)
-    refused, waiting = post_until_refused(case, crowded)
+    refused = crowded.post_until_refused()
     http.error(refused, 503, 'log_full')
     check.equal(refused.get('retry-after'), '1', 'Retry-After')
     check.true(flood.outcome is None, 'the WebSocket was read to its end')
     crowded.leave()
     flood.result()
-    for wire in waiting:
-        http.published(wire.answer('POST'), case.topic)
     crowded.check_all_published()
 
 
@@ -118,7 +122,7 @@ def test_a_full_log_refuses_posts_makes_websockets_wait_and_drops_nothing(case):
 def test_while_the_log_is_full_everybody_else_is_served(case):
     crowded = Crowded(case)
     flood = crowded.flood(SMALL, FLOOD)
-    post_until_refused(case, crowded)
+    crowded.post_until_refused()
     began = time.monotonic()
     for _ in range(20):
         check.equal(http.ask(crowded.server, 'GET', '/healthz').status, 200, 'status')
@@ -199,11 +203,12 @@ def test_bodies_for_which_there_is_no_memory_wait_for_it(case):
 def test_bodies_for_which_there_is_no_memory_for_ten_seconds_are_refused(case):
     _, holder, wire, peer = hold(case)
     began = time.monotonic()
+    check.equal(select.select([wire.socket, peer.socket], [], [], 8)[0], [], 'refused too early')
     for patient in (wire, peer):
-        patient.socket.settimeout(20)
+        check.true(select.select([patient.socket], [], [], 20)[0], 'it waits on')
+    check.true(time.monotonic() - began < 16, f'after {time.monotonic() - began:.1f} s')
     answer = wire.answer('POST')
     http.error(answer, 503)
     check.true(int(answer.get('retry-after')) >= 1, f'Retry-After: {answer}')
-    check.true(8 < time.monotonic() - began < 16, f'after {time.monotonic() - began:.1f} s')
     check.equal(peer.closing(skip=(websocket.PING,))[0], 1013, 'close code')
     holder.finish()

@@ -173,7 +173,8 @@ def test_many_who_stall_in_different_large_messages_pin_no_more_than_the_history
     grown = server.resident_bytes() - before
     check.true(grown < case.memory_growth_max(), f'grew by {grown >> 20} MiB')
     check.equal(reading.to_the_end(readers[0])[1], reading.RESET, 'how the first one ended')
-    check.true(readers[-1].next().data == large_text(count - 1), 'the last one has another message')
+    for index in range(count - 3, count):
+        check.true(readers[index].next().data == large_text(index), f'{index} has another message')
     for reader in readers:
         reader.close()
     server.wait_metric(0, 'uproar_pinned_bytes')

@@ -295,8 +295,10 @@ def check_silent(reader, published, newest):
 
 @testing.limit(60)
 def test_who_takes_nothing_at_all_is_reset_whatever_the_policy(case):
-    """Five seconds after its loss was noticed; all servers at once, to wait only once."""
-    servers = [case.start(*HISTORY, '--slow', policy) for policy in ('close', 'skip', 'latest')]
+    """Five seconds after its loss was noticed; all servers at once, to wait only once. The kernel
+    would let go of it too, after a heartbeat."""
+    servers = [case.start(*HISTORY, '--slow', policy, '--heartbeat', 600)
+               for policy in ('close', 'skip', 'latest')]
     kinds = ('sse', 'sse 1.0', 'websocket json', RAW)
     stalled = [[stall(case, server, kind, [case.topic]) for kind in kinds] for server in servers]
     for server in servers:

@@ -23,8 +23,10 @@ LIBC.ptrace.restype = ctypes.c_long
 
 def reactor_threads(server):
     """Thread ids, by number of the reactor."""
-    tasks = pathlib.Path(f'/proc/{server.process.pid}/task').iterdir()
-    named = {(task / 'comm').read_text().strip(): int(task.name) for task in tasks}
+    named = {}
+    for task in pathlib.Path(f'/proc/{server.process.pid}/task').iterdir():
+        with contextlib.suppress(OSError):  # the kernel's own workers come and go
+            named[(task / 'comm').read_text().strip()] = int(task.name)
     found = [named[name] for name in sorted(named) if name.startswith('uproar-')]
     check.true(len(found) > 1, f'no threads named uproar-N: {named}')
     return found
