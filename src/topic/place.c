@@ -5,9 +5,15 @@
 static uint64_t lost_by_pattern(const struct subscriptions *s, const struct set *set)
 {
     uint64_t lost = s->topics.floor_seq;
+    uint32_t cost = 0;
     for (size_t i = 0; i < s->topics.table.capacity; i++) {
         struct topic *topic = s->topics.table.slots[i].item;
-        if (topic && topic->trimmed_seq > lost && set_matches(set, topic))
+        if (!topic || topic->trimmed_seq <= lost)
+            continue;
+        cost += set_match_cost(set, topic);
+        if (cost > PAST_COST_MAX)
+            return s->history.first_seq - 1 > lost ? s->history.first_seq - 1 : lost;
+        if (set_matches(set, topic))
             lost = topic->trimmed_seq;
     }
     return lost;
@@ -39,8 +45,11 @@ static uint64_t oldest_of_topic(const struct history *h, const struct topic *top
 static uint64_t oldest_by_scan(const struct history *h, const struct set *set, uint32_t count)
 {
     uint64_t oldest = 0;
-    for (uint64_t seq = h->next_seq - 1; seq >= h->first_seq && count > 0; seq--) {
+    uint32_t cost = 0;
+    for (uint64_t seq = h->next_seq - 1; seq >= h->first_seq && count > 0 && cost <= PAST_COST_MAX;
+         seq--) {
         struct topic *topic = history_topic_at(h, seq);
+        cost += topic ? set_match_cost(set, topic) : 1;
         if (!topic || !set_matches(set, topic) || is_end(h, seq))
             continue;
         oldest = seq;

@@ -71,6 +71,13 @@ static bool has_match(const struct set *s, const struct topic *topic)
     return false;
 }
 
+uint32_t set_match_cost(const struct set *s, const struct topic *topic)
+{
+    if (topic->judged_set == s->number)
+        return 1;
+    return 1 + s->filter_count + (s->has_pattern ? s->key_len / 4 : 0);
+}
+
 bool set_matches(const struct set *s, struct topic *topic)
 {
     if (topic->judged_set != s->number) {

@@ -83,6 +83,9 @@ static inline struct topic *set_only_topic(const struct set *s)
 }
 /* Does one of its filters match the topic? Remembers its last answer with the topic. */
 bool set_matches(const struct set *s, struct topic *topic);
+/* What asking that costs, in units of some 10 ns: long lists of deep patterns are dear, and asking
+ * twice in a row is not. */
+uint32_t set_match_cost(const struct set *s, const struct topic *topic);
 
 static inline uint32_t set_count(const struct set *s)
 {

@@ -41,20 +41,24 @@ typedef void subscriptions_found_fn(void *user, struct set *set, uint64_t seq);
 bool subscriptions_append(struct subscriptions *s, struct message *m, subscriptions_found_fn *found,
                           void *user);
 
+/* What one question about the past may cost, by set_match_cost(): a few ms. Beyond, the answer is
+ * on the safe side. */
+enum { PAST_COST_MAX = 1 << 18 };
 /* The highest sequence of the set's own that is no longer retained, or may have been: a cursor >=
- * it resumes exactly. Looks at every topic when the set has a pattern: for cursors older than the
- * whole history, not for every turn. */
+ * it resumes exactly. Looks at every topic when the set has a pattern, but not at more than
+ * PAST_COST_MAX: then everything before the oldest retained may have been its own. */
 uint64_t subscriptions_lost_seq(const struct subscriptions *s, const struct set *set);
 /* The position from which a newcomer gets the newest `count` messages of the set (as far as they
- * are retained): everything after it. At most `count` + the distance to them is looked at. */
+ * are retained): everything after it. With patterns and several topics it looks back as far as
+ * PAST_COST_MAX goes, and finds fewer when they lie further back. */
 uint64_t subscriptions_before_last(const struct subscriptions *s, const struct set *set,
                                    uint32_t count);
 
 /* --- walking a set's messages in log order ---------------------------------------------------- */
 
-/* How much of the ring one walk may look at before it says how far it has come: the rest is for
- * another turn. */
-enum { WALK_SLOTS_MAX = 16384 };
+/* How much of the ring one walk may look at, by set_match_cost(), before it says how far it has
+ * come: the rest is for another turn. */
+enum { WALK_COST_MAX = 16384 };
 
 /* Valid until the history or the set changes. */
 struct set_walk {
@@ -63,7 +67,7 @@ struct set_walk {
     uint64_t seen_seq;   /* every message of the set up to here has been returned */
     uint64_t before_seq; /* from any position in [before_seq, first returned) it begins alike */
     bool scans;          /* looks at slot after slot, rather than merging its topics */
-    uint32_t slots_left; /* scanning: */
+    uint32_t cost_left;  /* scanning: */
     uint32_t head_count; /* merging: */
     uint64_t heads[SET_FILTERS_MAX]; /* the next message of each, as a heap */
 };
@@ -72,7 +76,7 @@ struct set_walk {
  * unless nothing of it was lost, and is raised to history.first_seq - 1 when it is lower. */
 void set_walk_begin(struct set_walk *w, const struct history *h, const struct set *set,
                     uint64_t position);
-/* The next message; 0: none before or at set->last_seq, or it has looked at WALK_SLOTS_MAX slots of
+/* The next message; 0: none before or at set->last_seq, or it has looked at WALK_COST_MAX worth of
  * the ring (then seen_seq < set->last_seq: go on from there in another turn). Entries of kind
  * MESSAGE_END are returned only for the set of exactly that topic. */
 uint64_t set_walk_next(struct set_walk *w);

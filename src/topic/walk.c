@@ -66,10 +66,11 @@ static uint64_t merge_next(struct set_walk *w)
 
 static uint64_t scan_next(struct set_walk *w)
 {
-    while (w->seen_seq < w->set->last_seq && w->slots_left > 0) {
+    while (w->seen_seq < w->set->last_seq && w->cost_left > 0) {
         const uint64_t seq = ++w->seen_seq;
-        w->slots_left--;
         struct topic *topic = history_topic_at(w->history, seq);
+        const uint32_t cost = topic ? set_match_cost(w->set, topic) : 1;
+        w->cost_left = cost < w->cost_left ? w->cost_left - cost : 0;
         if (topic && set_matches(w->set, topic) && is_for(w, seq))
             return seq;
     }
@@ -104,7 +105,7 @@ void set_walk_begin(struct set_walk *w, const struct history *h, const struct se
     w->before_seq = position;
     w->seen_seq = position < h->first_seq - 1 ? h->first_seq - 1 : position;
     w->head_count = 0;
-    w->slots_left = WALK_SLOTS_MAX;
+    w->cost_left = WALK_COST_MAX;
     if (w->seen_seq >= set->quiet_from && w->seen_seq < set->quiet_to) {
         if (set->quiet_from < position)
             w->before_seq = set->quiet_from;
