@@ -9,6 +9,7 @@
 enum {
     QUERY_NAME_MAX = 64, /* decoded; longer ones are nobody's */
     NUMBER_DIGITS_MAX = 9,
+    PATTERN_LEVELS_MAX = 32, /* each costs memory, and a step for every message that gets so deep */
 };
 
 /* The byte that in->at starts with, escaped or not, or -1; moves *in on. */
@@ -136,16 +137,20 @@ static bool level_is(struct bytes level, uint8_t c)
 
 static const char *levels_problem(struct bytes topic, bool may_be_pattern)
 {
+    unsigned levels = 0, wild = 0;
     while (topic.at) {
         const struct bytes level = cut(&topic, '.');
+        const bool is_wild = level_is(level, '*') || level_is(level, '#');
+        levels++;
+        wild += is_wild;
         if (level.len == 0)
             return "The topic has an empty level: a dot first, last, or beside another.";
-        if (!may_be_pattern && (level_is(level, '*') || level_is(level, '#')))
+        if (!may_be_pattern && is_wild)
             return "The topic is a pattern: only subscriptions may have * or # as a level.";
         if (level_is(level, '#') && topic.at)
             return "The pattern goes on behind #, which must be its last level.";
     }
-    return NULL;
+    return wild > 0 && levels > PATTERN_LEVELS_MAX ? "A pattern has at most 32 levels." : NULL;
 }
 
 const char *topic_name_problem(struct bytes topic)

@@ -23,5 +23,6 @@ int http_query_number(struct bytes query, const char *name, uint64_t *out) MUST_
 /* A topic that can be published to: 1-255 bytes of UTF-8 without control characters, no empty
  * level, no level "*" or "#". NULL when fine, else one sentence for the peer. */
 const char *topic_name_problem(struct bytes topic);
-/* The same for what can be subscribed to: `*` may be a level, and `#` the last one. */
+/* The same for what can be subscribed to: `*` may be a level, and `#` the last one; such a pattern
+ * has at most 32 levels. */
 const char *topic_filter_problem(struct bytes topic);

@@ -186,11 +186,29 @@ Test(http_target, numbers_in_queries)
 
 Test(topic_filter, may_have_wildcards_as_whole_levels)
 {
-    const char *const fine[] = {"a", "*", "#", "a.*.b", "*.*", "a.#", "*.#", "a*b", "#a", "a.b#"};
+    const char *const fine[] = {"a",
+                                "*",
+                                "#",
+                                "a.*.b",
+                                "*.*",
+                                "a.#",
+                                "*.#",
+                                "a*b",
+                                "#a",
+                                "a.b#",
+                                "*.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a"};
     for (size_t i = 0; i < sizeof(fine) / sizeof(fine[0]); i++)
         cr_assert(eq(ptr, (void *)(uintptr_t)topic_filter_problem(guarded(fine[i])), NULL), "%s",
                   fine[i]);
-    const char *const bad[] = {"", "#.a", "a.#.b", "a..b", ".", "a.", "\x01", "\xff"};
+    const char *const bad[] = {"*.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a",
+                               "",
+                               "#.a",
+                               "a.#.b",
+                               "a..b",
+                               ".",
+                               "a.",
+                               "\x01",
+                               "\xff"};
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
         cr_assert(ne(ptr, (void *)(uintptr_t)topic_filter_problem(guarded(bad[i])), NULL), "%s",
                   bad[i]);
