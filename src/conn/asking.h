@@ -7,7 +7,10 @@
 #include "log/cursor.h"
 #include "topic/set.h"
 
-enum { ASKING_LAST_MAX = 1000, ASKING_BODY_MAX = 512 << 10 };
+enum {
+    ASKING_LAST_MAX = 1000,
+    ASKING_BODY_MAX = 256 << 10, /* room for the longest list, its letters beyond ASCII escaped */
+};
 
 enum start_kind {
     START_NOW,

@@ -99,6 +99,8 @@ static ON_REACTOR void begin_stream(struct reactor *r, struct conn *c, const str
     inbound_free(r, c); /* q is in there, when it came with a body */
     begin_age(r, c);
     schedule(r, c);
+    if (finish_is_over(r, c))
+        goodbye(r, c, 0, ""); /* it is told what it missed; nothing more will come */
 }
 
 ON_REACTOR void stream_open(struct reactor *r, struct conn *c, const struct http_request *q,
@@ -107,7 +109,7 @@ ON_REACTOR void stream_open(struct reactor *r, struct conn *c, const struct http
     struct place place;
     if (conn_subscribe(r, c, a, wire_for(q, a), &place) != 0) {
         answer_no_memory(r, c, q);
-    } else if (finish_is_over(r, c)) {
+    } else if (!place.has_gap && finish_is_over(r, c)) {
         conn_unsubscribe(r, c);
         const struct answer gone = {.status = 204, .headers = "Cache-Control: no-store\r\n"};
         answer_send(r, c, q, &gone); /* what stops EventSource (WHATWG HTML, 9.2.3) */

@@ -231,6 +231,17 @@ def test_who_resumes_behind_a_gap_is_told_it(case):
     check.true(9 <= len(got) <= 10, f'{len(got)} of ten retained messages')
 
 
+def test_who_missed_messages_that_nobody_retains_is_told_the_gap_before_the_end(case):
+    server = start(case, '--history-messages', 10)
+    ids = http.publish_all(server, [(case.topic, b'%d' % index) for index in range(5)])
+    finish_everywhere(server, case.topic)
+    http.publish_all(server, [(f'{case.topic}.other', b'x')] * 50)
+    items, ended = reading.to_the_end(subscriber.open(case, 'sse', [case.topic], at=server,
+                                                      after=ids[2]))
+    check.equal(([type(item) for item in items], ended), ([envelope.Gap], reading.ENDED),
+                'what came, and the end')
+
+
 def test_it_is_for_ever_whatever_is_trimmed(case):
     server = start(case, '--history-messages', 10)
     given = http.publish(server, case.topic, b'x')
