@@ -18,10 +18,9 @@
 enum {
     FIRST_HEAD_MS = 10000, /* the first request head must be there by then */
     REFUSED_HEAD_MS = 1000,
-    LINGER_MS = 2000,                  /* for the peer to take our last words and close */
-    REFUSED_LINGER_MS = 500,           /* its place is for the next one */
-    REFUSED_MAX = 64,                  /* peers being refused at once; more wait in the backlog */
-    PARKED_BEHIND_POLL_MAX = 16 << 10, /* requests pipelined behind a waiting long-poll */
+    LINGER_MS = 2000,        /* for the peer to take our last words and close */
+    REFUSED_LINGER_MS = 500, /* its place is for the next one */
+    REFUSED_MAX = 64,        /* peers being refused at once; more wait in the backlog */
 };
 
 /* Every change of phase passes here: the gauges follow. */
@@ -212,7 +211,7 @@ ON_REACTOR bool conn_wants_input(const struct conn *c)
     if (c->outbox && conn_has(c, CONN_POLLING_OUT))
         return false; /* it does not take its answers: it gets no new ones */
     if (c->phase == CONN_POLL)
-        return c->inbound->parked.len < PARKED_BEHIND_POLL_MAX; /* read on: it may leave */
+        return true; /* it may leave */
     return !c->inbound || c->inbound->wait == WAIT_NONE;
 }
 

@@ -46,6 +46,7 @@ struct inbound {
     size_t discarded;             /* bytes of an unwanted body read over */
     struct http_request *request; /* into `head`; NULL outside a publish */
     struct message *message;      /* complete; waits for room in the log */
+    uint64_t poll_head; /* INBOUND_POLL: the log's head when it came; its answer covers all of it */
     struct ws_reader ws;
 };
 

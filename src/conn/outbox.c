@@ -33,10 +33,22 @@ ON_REACTOR bool outbox_add(struct reactor *r, struct conn *c, struct bytes b)
     return outbox_close(r, c);
 }
 
+ON_REACTOR void outbox_charge(struct reactor *r, struct conn *c)
+{
+    struct outbox *o = c->outbox;
+    if (!o || o->text.capacity <= o->charged)
+        return;
+    o->budget = &r->broker->body_bytes;
+    atomic_fetch_add_explicit(o->budget, o->text.capacity - o->charged, memory_order_relaxed);
+    o->charged = o->text.capacity;
+}
+
 void outbox_free(struct outbox **o_ptr)
 {
     if (!*o_ptr)
         return;
+    if ((*o_ptr)->budget)
+        atomic_fetch_sub_explicit((*o_ptr)->budget, (*o_ptr)->charged, memory_order_relaxed);
     text_fini(&(*o_ptr)->text);
     alloc_free(*o_ptr);
     *o_ptr = NULL;

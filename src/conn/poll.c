@@ -6,13 +6,19 @@
 #include "conn/asking.h"
 #include "conn/finish.h"
 #include "conn/inbound.h"
+#include "conn/outbox.h"
 #include "conn/place.h"
 #include "conn/reactor.h"
 #include "conn/slow.h"
 #include "http/target.h"
 #include "poll/poll.h"
 
-enum { WAIT_DEFAULT_S = 25, WAIT_MAX_S = 60 };
+enum {
+    WAIT_DEFAULT_S = 25,
+    WAIT_MAX_S = 60,
+    PARKED_MAX = 16 << 10, /* of requests pipelined behind a waiting one: then it waits no more */
+    BEHIND_RETRY_MS = 2,
+};
 
 /* --- answers ---------------------------------------------------------------------------------- */
 
@@ -38,6 +44,7 @@ static ON_REACTOR void answer(struct reactor *r, struct conn *c, const struct ht
     conn_unsubscribe(r, c);
     answer_send_text(r, c, q, &a, body);
     text_fini(&headers);
+    outbox_charge(r, c);
 }
 
 static bool wants_lines(const struct http_request *q)
@@ -62,13 +69,18 @@ static bool has_place_by_tag(const struct http_request *q, struct cursor *out)
            http_query_get(q->query, "after", after, sizeof(after)) == HTTP_QUERY_ABSENT;
 }
 
+static ON_REACTOR uint64_t consumed_seq(const struct reactor *r)
+{
+    return r->subscriptions.history.next_seq - 1;
+}
+
 /* The cursor moves on with the log, so that a quiet poller does not fall out of the history; but
  * 304 says that its tag is still the right one. */
 static ON_REACTOR void answer_nothing(struct reactor *r, struct conn *c,
                                       const struct http_request *q)
 {
     struct cursor tag;
-    const uint64_t consumed = r->subscriptions.history.next_seq - 1;
+    const uint64_t consumed = consumed_seq(r);
     struct poll_answer pa = {.status = 204, .position = c->position};
     if (has_place_by_tag(q, &tag)) {
         pa.status = 304;
@@ -120,10 +132,32 @@ static ON_REACTOR void collect(struct reactor *r, struct conn *c, struct poll_bo
         c->position = walk.seen_seq;
 }
 
+/* Answers that nobody reads share the budget of bodies that nobody finishes. */
+static ON_REACTOR bool is_over_budget(const struct reactor *r)
+{
+    const struct broker *b = r->broker;
+    return atomic_load_explicit(&b->body_bytes, memory_order_relaxed) > b->settings.body_bytes_max;
+}
+
+static ON_REACTOR void answer_no_room(struct reactor *r, struct conn *c,
+                                      const struct http_request *q)
+{
+    const struct answer a = {.status = 503,
+                             .headers = "Retry-After: 1\r\nCache-Control: no-store\r\n"};
+    conn_unsubscribe(r, c);
+    stat_add(&r->stats.refused[REFUSED_memory], 1);
+    answer_error_with(r, c, q, &a, "no_memory",
+                      "answers that are not read use all of --body-memory, try again");
+}
+
 /* False: nothing is there, or only messages of others were. */
 static ON_REACTOR bool answer_messages(struct reactor *r, struct conn *c,
                                        const struct http_request *q)
 {
+    if (is_over_budget(r)) {
+        answer_no_room(r, c, q);
+        return true;
+    }
     struct poll_body body;
     poll_body_begin(&body, wants_lines(q));
     collect(r, c, &body);
@@ -151,6 +185,7 @@ static ON_REACTOR void wait_for_message(struct reactor *r, struct conn *c,
         return;
     }
     in->state = INBOUND_POLL;
+    in->poll_head = log_head(r->broker->log);
     conn_set_phase(r, c, CONN_POLL);
     conn_set_timer(r, c, wait_ms);
 }
@@ -197,16 +232,26 @@ ON_REACTOR void poll_messages(struct reactor *r, struct conn *c)
         reactor_queue_flush(r, c); /* more of the ring is to be looked at */
 }
 
-ON_REACTOR void poll_timeout(struct reactor *r, struct conn *c)
+static ON_REACTOR void stop_waiting(struct reactor *r, struct conn *c)
 {
     answer_nothing(r, c, end_wait(r, c));
     go_on(r, c);
+}
+
+ON_REACTOR void poll_timeout(struct reactor *r, struct conn *c)
+{
+    if (consumed_seq(r) < c->inbound->poll_head)
+        conn_set_timer(r, c, BEHIND_RETRY_MS);
+    else
+        stop_waiting(r, c);
 }
 
 ON_REACTOR void poll_receive(struct reactor *r, struct conn *c, struct span in)
 {
     if (inbound_park(r, c, span_bytes(in)) != 0)
         conn_drop(r, c, true);
+    else if (c->inbound->parked.len > PARKED_MAX)
+        stop_waiting(r, c); /* unread it would not be noticed when it leaves */
 }
 
 /* --- the request ------------------------------------------------------------------------------ */
@@ -230,10 +275,10 @@ static ON_REACTOR void answer_or_wait(struct reactor *r, struct conn *c,
         answer_empty(r, c, q);
     else if (conn_is_behind(c) && answer_messages(r, c, q))
         return;
-    else if (wait_s == 0)
+    else if (wait_s == 0 && consumed_seq(r) >= log_head(r->broker->log))
         answer_nothing(r, c, q);
     else
-        wait_for_message(r, c, q, head, (uint32_t)wait_s * 1000);
+        wait_for_message(r, c, q, head, wait_s > 0 ? (uint32_t)wait_s * 1000 : BEHIND_RETRY_MS);
 }
 
 ON_REACTOR void poll_request(struct reactor *r, struct conn *c, const struct http_request *q,

@@ -14,5 +14,6 @@ ON_REACTOR void poll_request(struct reactor *r, struct conn *c, const struct htt
 ON_REACTOR void poll_messages(struct reactor *r, struct conn *c);
 /* Bytes behind the request: the next ones, which wait. */
 ON_REACTOR void poll_receive(struct reactor *r, struct conn *c, struct span in);
-/* The time is over (or the server leaves): 204, or 304. */
+/* The time is over (or the server leaves): 204, or 304, once this reactor has consumed whatever was
+ * in the log when the request came. */
 ON_REACTOR void poll_timeout(struct reactor *r, struct conn *c);

@@ -260,6 +260,28 @@ def test_256_topics_are_taken(case):
     check.equal(answer.data, list('abc'), 'messages of the last topic')
 
 
+def test_answers_that_nobody_reads_have_a_budget_and_then_it_is_503_until_one_has_gone(case):
+    budget = 8 << 20
+    server = case.start('--body-memory', budget, threads=1)
+    start = http.publish(server, case.topic, b'x')
+    http.publish(server, case.topic, b'y' * (1 << 20))
+    before = server.resident_bytes()
+    stalled = [poll.connect(case, server, receive_buffer=4096).begin(case.topic, after=start)
+               for _ in range(60)]
+    asking = poll.connect(case, server)
+    target = f'/t/{case.topic}?after={start}&wait=0'
+    check.eventually(lambda: asking.ask('GET', target).status == 503, 'it is refused')
+    answer = asking.ask('GET', target)
+    http.error(answer, 503, 'no_memory')
+    check.equal(answer.get('retry-after'), '1', 'Retry-After')
+    grown = server.resident_bytes() - before
+    check.true(grown < 2 * budget + case.memory_growth_max(), f'grew by {grown >> 20} MiB')
+    for wire in stalled:
+        wire.close()
+    server.wait_connection_count(2)
+    check.equal(len(asking.poll(case.topic, after=start, wait=0).messages), 1, 'messages')
+
+
 @testing.limit(60)
 def test_a_loop_of_polls_has_every_message_once_while_thousands_are_published(case):
     server = case.start(threads=3)

@@ -536,6 +536,26 @@ Test(sender, now_is_the_head_of_the_log_whatever_the_reactor_knows)
     teardown();
 }
 
+Test(sender, a_poll_that_does_not_wait_is_not_empty_while_the_log_has_a_message_for_it)
+{
+    char request[300], cursor[CURSOR_TEXT_MAX];
+    setup(64);
+    fake->room = SIZE_MAX;
+    push_event(fake, IO_ACCEPTED);
+    turns(1);
+    cursor_format((struct cursor){log_epoch(broker->log), 2}, cursor);
+    snprintf(request, sizeof(request), "GET /t/t?wait=0&after=%s HTTP/1.1\r\nHost: x\r\n\r\n",
+             cursor);
+    for (unsigned i = 0; i < 5; i++)
+        publish(i); /* not yet consumed when the request is read, as if held elsewhere */
+    say(request);
+    turns(3);
+    fake->out[fake->out_len] = '\0';
+    cr_assert(eq(uint, occurrences("HTTP/1.1 200"), 1));
+    cr_assert(eq(uint, occurrences("\"data\""), 3));
+    teardown();
+}
+
 /* --- policies --------------------------------------------------------------------------------- */
 
 /* A JSON WebSocket's stream, read back: every message once and in order, or told to be missing. */
