@@ -14,6 +14,7 @@ enum {
     LARGE_FANOUT = 32,   /* members */
     READ_ROUNDS_MAX = 4, /* receives from one connection a turn */
     CONSUME_MAX = 4096,  /* entries of the log a round */
+    CONSUME_LOOK = 16,   /* entries between looks at the clock */
     AGE_INTERVAL_MS = 1000,
     DRAIN_STEP_MS = 20,
     SLICE_NS = 8000000, /* of receiving, or of flushing: the rest waits for the next turn */
@@ -286,6 +287,8 @@ static ON_REACTOR void consume(struct reactor *r)
         if (!m || !fanout_may_trim(&r->fanout, m->oldest))
             return;
         consume_one(r);
+        if ((i + 1) % CONSUME_LOOK == 0 && slice_is_over(r))
+            return; /* with very many patterns a message is dear */
     }
 }
 
@@ -308,13 +311,15 @@ static ON_REACTOR void look_once_more(struct reactor *r)
  * and is bounded, so that a peer that never stops sending cannot keep the others waiting. */
 static ON_REACTOR void take_in(struct reactor *r)
 {
-    slice_begin(r);
+    const uint64_t end_ns = clock_monotonic_ns() + SLICE_NS;
     for (int round = 0; round < READ_ROUNDS_MAX; round++) {
+        slice_begin(r);
         receive(r);
+        slice_begin(r); /* its own, or publishers could keep it from what they publish */
         consume(r);
         if (fanout_exceeds(&r->fanout, LARGE_FANOUT))
             look_once_more(r);
-        if (r->reads.count == 0 || slice_is_over(r))
+        if (r->reads.count == 0 || clock_monotonic_ns() >= end_ns)
             return;
     }
 }
