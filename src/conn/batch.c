@@ -32,23 +32,19 @@ void batch_forget(struct sender *s)
     s->transient_bytes = 0;
 }
 
-/* m is retained, or pinned. */
-ON_REACTOR struct bytes batch_wire_of(struct reactor *r, enum wire wire, struct message *m)
+ON_REACTOR struct bytes batch_wire_at(struct reactor *r, enum wire wire, uint64_t seq)
 {
+    const struct history *h = &r->subscriptions.history;
     const struct wire_form *form = wire_form(wire);
+    struct message *m = history_at(h, seq);
     uint64_t epoch = log_epoch(r->broker->log);
     if (!form->has_image)
         return message_ws_frame(m);
     const struct image *image =
-        history_shares_images(&r->subscriptions.history, m->seq)
+        history_shares_images(h, seq)
             ? message_image(m, form->kind, form->build, &epoch, &r->broker->image_bytes)
             : transient(r, m, form, epoch);
     return image ? wire_slice(wire, image) : (struct bytes){0};
-}
-
-ON_REACTOR struct bytes batch_wire_at(struct reactor *r, enum wire wire, uint64_t seq)
-{
-    return batch_wire_of(r, wire, history_at(&r->subscriptions.history, seq));
 }
 
 /* --- batches ---------------------------------------------------------------------------------- */

@@ -56,8 +56,7 @@ ON_REACTOR void batch_recycle(struct reactor *r);
 /* The same, when nothing is under way. */
 void batch_forget(struct sender *s);
 
-/* The bytes of a message, retained or pinned, in that form: of the image that it shares with
- * everybody while it is new, else of one built for the sends under way. Valid until they are
- * recycled. at == NULL: no memory. */
-ON_REACTOR struct bytes batch_wire_of(struct reactor *r, enum wire wire, struct message *m);
+/* The bytes of a retained message in that form: of the image that it shares with everybody while it
+ * is new, else of one built for the sends under way. Valid until they are recycled. at == NULL: no
+ * memory. */
 ON_REACTOR struct bytes batch_wire_at(struct reactor *r, enum wire wire, uint64_t seq);

@@ -2,6 +2,7 @@
 #include "conn/conn.h"
 
 #include "conn/asking.h"
+#include "conn/cut.h"
 #include "conn/exchange.h"
 #include "conn/goodbye.h"
 #include "conn/inbound.h"
@@ -97,8 +98,7 @@ static ON_REACTOR void release(struct reactor *r, struct conn *c)
     conn_unsubscribe(r, c);
     inbound_free(r, c);
     outbox_free(&c->outbox);
-    if (c->cut)
-        message_unpin(&c->cut, &r->broker->pinned_bytes);
+    cut_unpin(r, &c->cut);
     timers_clear(&r->timers, reactor_slot(r, c));
     if (conn_has(c, CONN_COUNTED))
         atomic_fetch_sub_explicit(&r->broker->conn_count, 1, memory_order_relaxed);

@@ -8,8 +8,8 @@
 #include "conn/stats.h"
 #include "topic/set.h"
 
+struct cut;
 struct inbound;
-struct message;
 struct outbox;
 struct reactor;
 
@@ -43,12 +43,12 @@ enum conn_flag {
 struct conn {
     uint64_t position;       /* every message of its set up to here was offered */
     struct set *set;         /* NULL: subscribes to nothing */
-    struct message *cut;     /* pinned: the message whose image went out only in part */
+    struct cut *cut;         /* the frame that went out only in part */
     struct outbox *outbox;   /* bytes of its own that are still to be sent */
     struct inbound *inbound; /* an unfinished request or message */
     uint32_t generation;     /* of the slot: answers to a predecessor are dropped */
     uint32_t set_place;
-    uint32_t cut_sent; /* bytes of the cut image that went out */
+    uint32_t cut_sent; /* bytes of it that went out */
     uint32_t heard_ms; /* when the peer last sent something; an event stream: when it began */
     enum conn_phase phase : 8;
     enum wire wire : 8;

@@ -68,6 +68,7 @@ int reactor_init(struct reactor *r, struct broker *b, unsigned index, struct io 
     *io = NULL;
     r->start_ns = clock_monotonic_ns();
     update_now(r);
+    list_init(&r->cuts);
     fanout_init(&r->fanout);
     r->fanout.offer = offer_member;
     r->fanout.settle = settle_sends;

@@ -40,6 +40,7 @@ struct reactor {
 
     struct subscriptions subscriptions;
     struct fanout fanout;
+    struct list cuts; /* struct cut.link */
     struct sender sender;
 
     struct slot_queue flushes; /* those that have something of their own to send */
@@ -58,6 +59,7 @@ struct reactor {
     uint32_t refused_count; /* peers that are just being refused */
     uint32_t subscription_count;
     uint32_t history_age_ms; /* when ages were last looked at */
+    uint32_t relieved_ms;    /* when stalled peers were last looked for */
     struct stats stats;
 };
 

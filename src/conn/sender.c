@@ -3,6 +3,7 @@
 #include "conn/sender.h"
 
 #include "base/alloc.h"
+#include "conn/cut.h"
 #include "conn/goodbye.h"
 #include "conn/outbox.h"
 #include "conn/poll.h"
@@ -161,7 +162,7 @@ static ON_REACTOR uint32_t add_own(struct reactor *r, struct conn *c, struct sen
 {
     uint32_t count = 0;
     if (c->cut) {
-        const struct bytes image = batch_wire_of(r, c->wire, c->cut);
+        const struct bytes image = cut_frame(r, c->cut, c->wire);
         if (!image.at) {
             log_no_image(r); /* nothing may overtake it */
             return 0;
@@ -262,16 +263,18 @@ static ON_REACTOR void wait_for_room(struct reactor *r, struct conn *c)
 static ON_REACTOR void place_cut(struct reactor *r, struct conn *c,
                                  const struct send_record *record, uint64_t left)
 {
+    const struct history *h = &r->subscriptions.history;
     struct set_walk walk;
     if (left == 0)
         return;
-    set_walk_begin(&walk, &r->subscriptions.history, c->set, record->position_before);
+    set_walk_begin(&walk, h, c->set, record->position_before);
     for (uint32_t i = 0; i < record->message_count && left > 0; i++) {
         c->position = set_walk_next(&walk);
         if (left < record->messages[i].iov_len) {
-            c->cut = history_at(&r->subscriptions.history, c->position);
+            c->cut = cut_pin(r, history_at(h, c->position), c->wire);
             c->cut_sent = (uint32_t)left;
-            message_pin(c->cut, &r->broker->pinned_bytes);
+            if (!c->cut)
+                conn_drop(r, c, true); /* no memory: half a frame cannot be left behind */
             return;
         }
         left -= record->messages[i].iov_len;
@@ -282,7 +285,7 @@ static ON_REACTOR void place_cut(struct reactor *r, struct conn *c,
 
 static ON_REACTOR void finish_cut(struct reactor *r, struct conn *c)
 {
-    message_unpin(&c->cut, &r->broker->pinned_bytes);
+    cut_unpin(r, &c->cut);
     stat_add(&r->stats.deliveries[conn_proto(c)], 1);
 }
 
@@ -314,7 +317,8 @@ static ON_REACTOR void settle_cut(struct reactor *r, struct conn *c,
         return;
     if (record->constant.len == 0)
         place_cut(r, c, record, sent);
-    wait_for_room(r, c);
+    if (c->phase != CONN_CLOSED)
+        wait_for_room(r, c);
 }
 
 static ON_REACTOR void settle_whole(struct reactor *r, struct conn *c,

@@ -7,7 +7,7 @@
 #include "conn/place.h"
 #include "conn/reactor.h"
 
-enum { SLOW_WATCH_MS = 1000 };
+enum { SLOW_WATCH_MS = 1000, PINNED_FRAMES_MIN = 8, RELIEF_INTERVAL_MS = 250 };
 
 /* --- the policies ----------------------------------------------------------------------------- */
 
@@ -138,33 +138,56 @@ ON_REACTOR void slow_watch(struct reactor *r, struct conn *c)
 
 /* --- memory ----------------------------------------------------------------------------------- */
 
+/* As much as the history may hold, but room for a few frames of the longest messages. */
 static ON_REACTOR bool pins_too_much(const struct reactor *r, unsigned eighths)
 {
+    const struct broker_settings *s = &r->broker->settings;
     const uint64_t pinned = atomic_load_explicit(&r->broker->pinned_bytes, memory_order_relaxed);
-    return pinned > r->broker->settings.history_bytes / 8 * eighths;
+    const uint64_t few = (uint64_t)PINNED_FRAMES_MIN * s->message_bytes_max;
+    return pinned > (s->history_bytes > few ? s->history_bytes : few) / 8 * eighths;
 }
 
-/* How long the longest-stalled has been; 0: nobody is. */
-static ON_REACTOR uint32_t longest_stall_ms(const struct reactor *r)
+/* 0: it does not stall, or shorter than that. */
+static ON_REACTOR uint32_t stall_ms(const struct reactor *r, const struct conn *c, uint32_t min_ms)
+{
+    if (!c->cut || c->phase == CONN_CLOSED || c->blocked_ms == 0)
+        return 0;
+    const uint32_t ms = r->now_ms - c->blocked_ms + 1;
+    return ms >= min_ms ? ms : 0;
+}
+
+static ON_REACTOR uint32_t longest_stall_ms(const struct reactor *r, uint32_t min_ms)
 {
     uint32_t longest = 0;
     for (uint32_t slot = 0; slot < r->slot_count; slot++) {
-        const struct conn *c = &r->conns[slot];
-        if (c->cut && c->phase != CONN_CLOSED && r->now_ms - c->blocked_ms + 1 > longest)
-            longest = r->now_ms - c->blocked_ms + 1;
+        const uint32_t ms = stall_ms(r, &r->conns[slot], min_ms);
+        longest = ms > longest ? ms : longest;
     }
     return longest;
 }
 
-/* Rare, hence a scan; down to 7/8, so that it stays rare. */
-ON_REACTOR void slow_relieve(struct reactor *r)
+/* Scans, down to 7/8, so that it stays rare. */
+static ON_REACTOR void reset_longest(struct reactor *r, uint32_t min_ms)
 {
-    if (!pins_too_much(r, 8))
-        return;
-    const uint32_t longest = longest_stall_ms(r);
+    const uint32_t longest = longest_stall_ms(r, min_ms);
     for (uint32_t slot = 0; slot < r->slot_count && longest > 0 && pins_too_much(r, 7); slot++) {
         struct conn *c = &r->conns[slot];
-        if (c->cut && c->phase != CONN_CLOSED && r->now_ms - c->blocked_ms + 1 >= longest / 2)
+        const uint32_t ms = stall_ms(r, c, min_ms);
+        if (ms > 0 && ms >= longest / 2)
             reset(r, c, "was reset: cut frames pinned more than the history may hold");
+    }
+}
+
+/* A frame that is cut for a moment is no stall, unless twice as much is pinned. A reactor knows its
+ * own peers only. */
+ON_REACTOR void slow_relieve(struct reactor *r)
+{
+    if (list_is_empty(&r->cuts) || !pins_too_much(r, 8))
+        return;
+    if (pins_too_much(r, 16)) {
+        reset_longest(r, 1);
+    } else if (r->now_ms - r->relieved_ms >= RELIEF_INTERVAL_MS) {
+        r->relieved_ms = r->now_ms;
+        reset_longest(r, SLOW_WATCH_MS);
     }
 }
