@@ -38,6 +38,7 @@ enum conn_flag {
     CONN_UNREAD = 1 << 11,      /* the last receive filled its buffer: there may be more */
     CONN_LOST = 1 << 12,        /* lost its place and has not taken what stands before the notice */
     CONN_CONFLATING = 1 << 13,  /* gets only the newest of each topic until it has caught up */
+    CONN_WAS_BLOCKED = 1 << 14, /* since it last had everything it once could not take more */
 };
 
 struct conn {

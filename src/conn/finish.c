@@ -5,6 +5,7 @@
 #include "conn/access.h"
 #include "conn/answer.h"
 #include "conn/exchange.h"
+#include "conn/goodbye.h"
 #include "conn/inbound.h"
 #include "conn/publish.h"
 #include "conn/reactor.h"
@@ -33,6 +34,11 @@ ON_REACTOR bool finish_is_over(const struct reactor *r, const struct conn *c)
     if (topic->last_seq == 0 || history_at(h, topic->last_seq)->kind != MESSAGE_END)
         return true; /* even the end is trimmed */
     return c->position >= history_older(h, topic->last_seq);
+}
+
+ON_REACTOR void finish_goodbye(struct reactor *r, struct conn *c)
+{
+    goodbye(r, c, WS_CLOSE_NORMAL, "the topic is finished");
 }
 
 ON_REACTOR void finish_answer(struct reactor *r, struct conn *c, const struct http_request *q)

@@ -13,5 +13,7 @@ ON_REACTOR void finish_body(struct reactor *r, struct conn *c);
 
 /* Does it subscribe to exactly one topic, which is finished, and has it everything of it? */
 ON_REACTOR bool finish_is_over(const struct reactor *r, const struct conn *c);
+/* The stream's end, or the close frame, behind what it is owed. */
+ON_REACTOR void finish_goodbye(struct reactor *r, struct conn *c);
 /* 410; it subscribes to nothing any more. */
 ON_REACTOR void finish_answer(struct reactor *r, struct conn *c, const struct http_request *q);

@@ -10,26 +10,25 @@ static ON_REACTOR uint64_t before_oldest(const struct reactor *r)
     return r->subscriptions.history.first_seq - 1;
 }
 
-static ON_REACTOR struct place with_gap(const struct reactor *r, enum gap_reason reason)
+ON_REACTOR uint64_t place_oldest(const struct reactor *r, const struct set *set)
 {
-    return (struct place){before_oldest(r), true, reason};
+    const uint64_t oldest = before_oldest(r);
+    return set->trimmed_seq > oldest ? set->trimmed_seq : oldest;
 }
 
-/* Nothing of the set was lost after it, although the set may say so: with patterns it only knows
- * exactly what was trimmed since it exists. */
-static ON_REACTOR bool is_exact(const struct reactor *r, const struct set *set, uint64_t seq)
+static ON_REACTOR struct place with_gap(const struct reactor *r, const struct set *set,
+                                        enum gap_reason reason)
 {
-    return seq >= set->trimmed_seq ||
-           (set->has_pattern && seq >= subscriptions_lost_seq(&r->subscriptions, set));
+    return (struct place){place_oldest(r, set), true, reason};
 }
 
 static ON_REACTOR struct place after_cursor(const struct reactor *r, const struct set *set,
                                             const struct cursor *c)
 {
     if (c->epoch != log_epoch(r->broker->log) || c->seq > log_head(r->broker->log))
-        return with_gap(r, GAP_EPOCH);
-    if (!is_exact(r, set, c->seq))
-        return with_gap(r, GAP_TRIMMED);
+        return with_gap(r, set, GAP_EPOCH);
+    if (subscriptions_may_have_lost(&r->subscriptions, set, c->seq))
+        return with_gap(r, set, GAP_TRIMMED);
     /* What lies before the oldest is nobody's any more, and nothing of it was the set's. */
     const uint64_t oldest = before_oldest(r);
     return (struct place){.position = c->seq > oldest ? c->seq : oldest};
@@ -43,7 +42,7 @@ ON_REACTOR struct place place_find(struct reactor *r, const struct set *set,
         /* Not what this reactor has: what was acknowledged before is not news. */
         return (struct place){.position = log_head(r->broker->log)};
     case START_EARLIEST:
-        return (struct place){.position = before_oldest(r)};
+        return (struct place){.position = place_oldest(r, set)};
     case START_LAST:
         return (struct place){
             .position = start->last == 0
@@ -52,7 +51,7 @@ ON_REACTOR struct place place_find(struct reactor *r, const struct set *set,
     case START_CURSOR:
         return after_cursor(r, set, &start->cursor);
     case START_UNREADABLE:
-        return with_gap(r, GAP_EPOCH);
+        return with_gap(r, set, GAP_EPOCH);
     }
     UNREACHABLE("start_kind");
 }

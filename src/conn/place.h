@@ -13,5 +13,7 @@ struct place {
 
 ON_REACTOR struct place place_find(struct reactor *r, const struct set *set,
                                    const struct start *start);
+/* From where on nothing of the set is known to be lost. */
+ON_REACTOR uint64_t place_oldest(const struct reactor *r, const struct set *set);
 /* The cursor of a position. */
 ON_REACTOR struct cursor place_cursor(const struct reactor *r, uint64_t position);

@@ -4,6 +4,7 @@
 
 #include "base/alloc.h"
 #include "conn/cut.h"
+#include "conn/finish.h"
 #include "conn/goodbye.h"
 #include "conn/outbox.h"
 #include "conn/poll.h"
@@ -96,32 +97,36 @@ static ON_REACTOR void log_no_image(struct reactor *r)
  * its set, or there is no memory for an image. */
 static ON_REACTOR void nothing_for(struct reactor *r, struct conn *c, const struct batch *b)
 {
-    if (b->is_end) {
-        goodbye(r, c, WS_CLOSE_NORMAL, "the topic is finished");
-        return;
+    if (!b->is_end) {
+        if (b->seen_seq == c->position)
+            log_no_image(r);
+        c->position = b->seen_seq;
     }
-    if (b->seen_seq == c->position)
-        log_no_image(r);
-    c->position = b->seen_seq;
-    if (conn_is_behind(c))
+    if (finish_is_over(r, c))
+        finish_goodbye(r, c);
+    else if (conn_is_behind(c))
         reactor_queue_flush(r, c);
 }
 
-/* Sends what is behind its position. */
-static ON_REACTOR void send_messages(struct reactor *r, struct conn *c)
+/* Sends what is behind its position. Returns how many bytes. */
+static ON_REACTOR size_t send_messages(struct reactor *r, struct conn *c)
 {
     const struct batch *b = batch_for(r, c->set, c->wire, c->position);
     if (b->count > 0)
         send_batch(r, c, b);
     else
         nothing_for(r, c, b);
+    return b->bytes;
 }
 
 ON_REACTOR uint64_t sender_offer(struct reactor *r, struct set *set, enum wire wire, uint32_t slot)
 {
     struct conn *c = &r->conns[slot];
-    if (c->position >= set->last_seq)
+    if (c->position >= set->last_seq) {
+        if (finish_is_over(r, c))
+            reactor_queue_flush(r, c); /* it asked for what comes behind the end */
         return UINT64_MAX;
+    }
     if (conn_has(c, CONN_POLLING_OUT))
         return UINT64_MAX;
     if (conn_has(c, CONN_FLUSH_QUEUED))
@@ -131,9 +136,7 @@ ON_REACTOR uint64_t sender_offer(struct reactor *r, struct set *set, enum wire w
         return c->position;
     }
     settle_if_full(r);
-    const uint64_t before = r->sender.unsettled_bytes;
-    send_messages(r, c);
-    r->fanout.surcharge += (uint32_t)((r->sender.unsettled_bytes - before) / SURCHARGE_BYTES);
+    r->fanout.surcharge += (uint32_t)(send_messages(r, c) / SURCHARGE_BYTES);
     return c->set ? c->position : UINT64_MAX;
 }
 
@@ -202,7 +205,7 @@ static ON_REACTOR void send_mixed(struct reactor *r, struct conn *c)
 /* What its place in the log demands first. It may be gone, or subscribe to nothing, afterwards. */
 static ON_REACTOR void settle_place(struct reactor *r, struct conn *c)
 {
-    if (c->phase == CONN_POLL && conn_is_behind(c))
+    if (c->phase == CONN_POLL && (conn_is_behind(c) || finish_is_over(r, c)))
         poll_messages(r, c);
     else if (slow_lost_its_place(c))
         slow_apply(r, c);
@@ -214,8 +217,11 @@ static ON_REACTOR void settle_place(struct reactor *r, struct conn *c)
 static ON_REACTOR void caught_up(struct reactor *r, struct conn *c)
 {
     c->blocked_ms = 0;
-    conn_clear(c, CONN_LOST | CONN_CONFLATING);
-    conn_drained(r, c);
+    conn_clear(c, CONN_LOST | CONN_CONFLATING | CONN_WAS_BLOCKED);
+    if (finish_is_over(r, c))
+        finish_goodbye(r, c);
+    else
+        conn_drained(r, c);
 }
 
 ON_REACTOR void sender_flush_conn(struct reactor *r, struct conn *c)
@@ -253,7 +259,7 @@ ON_REACTOR bool sender_send_constant(struct reactor *r, struct conn *c, struct b
 static ON_REACTOR void wait_for_room(struct reactor *r, struct conn *c)
 {
     if (!conn_has(c, CONN_POLLING_OUT)) {
-        conn_set(c, CONN_POLLING_OUT);
+        conn_set(c, CONN_POLLING_OUT | CONN_WAS_BLOCKED);
         io_poll_arm(r->io, reactor_slot(r, c), IO_OUT);
     }
     slow_blocked(r, c);
@@ -268,6 +274,7 @@ static ON_REACTOR void place_cut(struct reactor *r, struct conn *c,
     if (left == 0)
         return;
     set_walk_begin(&walk, h, c->set, record->position_before);
+    walk.cost_left = UINT32_MAX; /* it came so far before; what that cost may have been less */
     for (uint32_t i = 0; i < record->message_count && left > 0; i++) {
         c->position = set_walk_next(&walk);
         if (left < record->messages[i].iov_len) {
@@ -334,10 +341,10 @@ static ON_REACTOR void settle_whole(struct reactor *r, struct conn *c,
     conn_clear(c, CONN_LOST);
     if (record->outbox_len > 0 || record->cut_len > 0)
         conn_drained(r, c);
-    if (conn_is_behind(c))
+    if (conn_is_behind(c) || finish_is_over(r, c))
         reactor_queue_flush(r, c);
     else
-        conn_clear(c, CONN_CONFLATING);
+        conn_clear(c, CONN_CONFLATING | CONN_WAS_BLOCKED);
 }
 
 static ON_REACTOR void settle_one(struct reactor *r, const struct send_record *record)

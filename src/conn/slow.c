@@ -12,12 +12,13 @@ enum { SLOW_WATCH_MS = 1000, PINNED_FRAMES_MIN = 8, RELIEF_INTERVAL_MS = 250 };
 /* --- the policies ----------------------------------------------------------------------------- */
 
 /* Moves it on to `resumed`, after telling it. False: it subscribes to nothing any more. */
-static ON_REACTOR bool jump(struct reactor *r, struct conn *c, uint64_t resumed)
+static ON_REACTOR bool jump(struct reactor *r, struct conn *c, uint64_t resumed,
+                            enum gap_reason reason)
 {
     char text[CURSOR_TEXT_MAX];
     const struct cursor after = place_cursor(r, c->position);
     const struct gap gap = {
-        {(const uint8_t *)text, cursor_format(after, text)}, place_cursor(r, resumed), GAP_SLOW};
+        {(const uint8_t *)text, cursor_format(after, text)}, place_cursor(r, resumed), reason};
     c->position = resumed;
     return notice_gap(r, c, &gap);
 }
@@ -35,15 +36,25 @@ static ON_REACTOR void close_it(struct reactor *r, struct conn *c)
     goodbye(r, c, WS_CLOSE_TRY_LATER, "too slow: messages it had not taken were trimmed");
 }
 
+/* It has taken whatever it was offered; the log was faster than we were. */
+static bool was_never_slow(const struct conn *c)
+{
+    return !conn_has(c, CONN_WAS_BLOCKED | CONN_CONFLATING);
+}
+
 ON_REACTOR void slow_apply(struct reactor *r, struct conn *c)
 {
+    if (was_never_slow(c)) {
+        (void)jump(r, c, place_oldest(r, c->set), GAP_TRIMMED);
+        return;
+    }
     switch (r->broker->settings.slow) {
     case SLOW_CLOSE:
         close_it(r, c);
         return;
     case SLOW_SKIP:
         say(r, "goes on behind a gap");
-        (void)jump(r, c, r->subscriptions.history.first_seq - 1);
+        (void)jump(r, c, place_oldest(r, c->set), GAP_SLOW);
         return;
     case SLOW_LATEST:
         if (!conn_has(c, CONN_CONFLATING))
@@ -73,7 +84,8 @@ static ON_REACTOR uint64_t before_newest(const struct reactor *r, const struct c
 {
     struct set_walk walk;
     uint64_t seq;
-    set_walk_begin(&walk, &r->subscriptions.history, c->set, c->position);
+    const uint64_t from = slow_lost_its_place(c) ? place_oldest(r, c->set) : c->position;
+    set_walk_begin(&walk, &r->subscriptions.history, c->set, from);
     while ((seq = set_walk_next(&walk)) != 0 && slow_is_superseded(r, seq))
         *skipped = true;
     return seq != 0 ? seq - 1 : walk.seen_seq;
@@ -96,7 +108,7 @@ ON_REACTOR void slow_conflate(struct reactor *r, struct conn *c)
     }
     const uint64_t place = before_newest(r, c, &skipped);
     if (skipped && c->wire != WIRE_WS)
-        (void)jump(r, c, place);
+        (void)jump(r, c, place, GAP_SLOW);
     else
         c->position = place > c->position ? place : c->position;
     go_on(r, c);

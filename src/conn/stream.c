@@ -100,7 +100,7 @@ static ON_REACTOR void begin_stream(struct reactor *r, struct conn *c, const str
     begin_age(r, c);
     schedule(r, c);
     if (finish_is_over(r, c))
-        goodbye(r, c, 0, ""); /* it is told what it missed; nothing more will come */
+        finish_goodbye(r, c); /* it is told what it missed; nothing more will come */
 }
 
 ON_REACTOR void stream_open(struct reactor *r, struct conn *c, const struct http_request *q,

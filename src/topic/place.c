@@ -2,26 +2,30 @@
  * messages begin. It moves nobody. */
 #include "topic/subscriptions.h"
 
-static uint64_t lost_by_pattern(const struct subscriptions *s, const struct set *set)
+static bool pattern_may_have_lost(const struct subscriptions *s, const struct set *set,
+                                  uint64_t after)
 {
-    uint64_t lost = s->topics.floor_seq;
     uint32_t cost = 0;
-    for (size_t i = 0; i < s->topics.table.capacity; i++) {
+    if (s->topics.floor_seq > after)
+        return true;
+    for (size_t i = 0; i < s->topics.table.capacity && cost <= PAST_COST_MAX; i++) {
         struct topic *topic = s->topics.table.slots[i].item;
-        if (!topic || topic->trimmed_seq <= lost)
+        cost++;
+        if (!topic || topic->trimmed_seq <= after)
             continue;
         cost += set_match_cost(set, topic);
-        if (cost > PAST_COST_MAX)
-            return s->history.first_seq - 1 > lost ? s->history.first_seq - 1 : lost;
         if (set_matches(set, topic))
-            lost = topic->trimmed_seq;
+            return true;
     }
-    return lost;
+    return cost > PAST_COST_MAX;
 }
 
-uint64_t subscriptions_lost_seq(const struct subscriptions *s, const struct set *set)
+bool subscriptions_may_have_lost(const struct subscriptions *s, const struct set *set,
+                                 uint64_t after)
 {
-    return set->has_pattern ? lost_by_pattern(s, set) : set->trimmed_seq;
+    if (after >= set->trimmed_seq)
+        return false;
+    return !set->has_pattern || pattern_may_have_lost(s, set, after);
 }
 
 static bool is_end(const struct history *h, uint64_t seq)
@@ -41,7 +45,26 @@ static uint64_t oldest_of_topic(const struct history *h, const struct topic *top
     return seq;
 }
 
-/* The same for any set, looking at every slot on the way. */
+/* The same for several topics: always back over the newest of theirs that is left. */
+static uint64_t oldest_of_topics(const struct history *h, const struct set *set, uint32_t count)
+{
+    uint64_t newest[SET_FILTERS_MAX], oldest = 0;
+    for (unsigned i = 0; i < set->filter_count; i++)
+        newest[i] = oldest_of_topic(h, set->filters[i].topic, 1);
+    for (; count > 0; count--) {
+        unsigned of = 0;
+        for (unsigned i = 1; i < set->filter_count; i++)
+            if (newest[i] > newest[of])
+                of = i;
+        if (newest[of] == 0)
+            break;
+        oldest = newest[of];
+        newest[of] = history_older(h, oldest);
+    }
+    return oldest;
+}
+
+/* The same for patterns, looking at every slot on the way. */
 static uint64_t oldest_by_scan(const struct history *h, const struct set *set, uint32_t count)
 {
     uint64_t oldest = 0;
@@ -64,8 +87,10 @@ uint64_t subscriptions_before_last(const struct subscriptions *s, const struct s
     const struct history *h = &s->history;
     const struct topic *only = set_only_topic(set);
     uint64_t oldest = 0;
-    if (count > 0)
-        oldest = only ? oldest_of_topic(h, only, count) : oldest_by_scan(h, set, count);
+    if (count > 0 && set->has_pattern)
+        oldest = oldest_by_scan(h, set, count);
+    else if (count > 0)
+        oldest = only ? oldest_of_topic(h, only, count) : oldest_of_topics(h, set, count);
     const uint64_t position = oldest ? oldest - 1 : h->next_seq - 1;
     return position > set->trimmed_seq ? position : set->trimmed_seq;
 }

@@ -165,11 +165,12 @@ static uint64_t larger(uint64_t a, uint64_t b)
 
 static void start_from_history(struct set *set, const struct history *h)
 {
+    const uint64_t floor_seq = h->topics->floor_seq;
     for (unsigned i = 0; i < set->filter_count; i++) {
         const struct filter *f = &set->filters[i];
         if (f->is_pattern) {
             set->last_seq = h->next_seq - 1;
-            set->trimmed_seq = larger(set->trimmed_seq, h->first_seq - 1);
+            set->trimmed_seq = larger(set->trimmed_seq, larger(h->first_seq - 1, floor_seq));
         } else {
             set->last_seq = larger(set->last_seq, newest_of(h, set, f->topic));
             set->trimmed_seq = larger(set->trimmed_seq, f->topic->trimmed_seq);
@@ -233,21 +234,11 @@ static void raise_trimmed(void *user, const struct set_links *links)
         links->sets[i]->trimmed_seq = larger(links->sets[i]->trimmed_seq, *seq);
 }
 
-/* The end of a topic is nobody's but its own set's, and no pattern's. */
-static void raise_own_trimmed(const struct topic *topic, uint64_t seq)
-{
-    for (uint32_t i = 0; i < topic->links.count; i++)
-        if (set_only_topic(topic->links.sets[i]))
-            topic->links.sets[i]->trimmed_seq = seq;
-}
-
 static void on_trimmed(void *user, struct topic *topic, uint64_t seq)
 {
     struct subscriptions *s = user;
-    if (history_at(&s->history, seq)->kind == MESSAGE_END) {
-        raise_own_trimmed(topic, seq);
-        return;
-    }
+    if (history_at(&s->history, seq)->kind == MESSAGE_END)
+        return; /* nobody loses a message by it; that the topic is finished, is remembered */
     raise_trimmed(&seq, &topic->links);
     pattern_find(&s->patterns, topic_name(topic), raise_trimmed, &seq);
 }

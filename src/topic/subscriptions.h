@@ -43,14 +43,14 @@ bool subscriptions_append(struct subscriptions *s, struct message *m, subscripti
 
 /* What one question about the past may cost, by set_match_cost(): a few ms. Beyond, the answer is
  * on the safe side. */
-enum { PAST_COST_MAX = 1 << 18 };
-/* The highest sequence of the set's own that is no longer retained, or may have been: a cursor >=
- * it resumes exactly. Looks at every topic when the set has a pattern, but not at more than
- * PAST_COST_MAX: then everything before the oldest retained may have been its own. */
-uint64_t subscriptions_lost_seq(const struct subscriptions *s, const struct set *set);
+enum { PAST_COST_MAX = 1 << 19 };
+/* May a message of the set's own behind `after` be no longer retained? If not, `after` resumes
+ * exactly. Exact, but for patterns when PAST_COST_MAX does not reach over all topics. */
+bool subscriptions_may_have_lost(const struct subscriptions *s, const struct set *set,
+                                 uint64_t after);
 /* The position from which a newcomer gets the newest `count` messages of the set (as far as they
- * are retained): everything after it. With patterns and several topics it looks back as far as
- * PAST_COST_MAX goes, and finds fewer when they lie further back. */
+ * are retained): everything after it. With patterns it looks back as far as PAST_COST_MAX goes, and
+ * finds fewer when they lie further back. */
 uint64_t subscriptions_before_last(const struct subscriptions *s, const struct set *set,
                                    uint32_t count);
 

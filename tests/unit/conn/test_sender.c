@@ -1,253 +1,6 @@
 /* What a subscriber gets when its sends are cut at any byte: the same stream, whole and in order.
- * The reactor under test is the real one; the kernel below it takes as many bytes as a test says.
  */
-#define _GNU_SOURCE /* memmem */
-#include "base/alloc.h"
-#include "conn/reactor.h"
-#include "io/io_internal.h"
-#include "log/cursor.h"
-#include "ws/ws.h"
-
-#include <criterion/criterion.h>
-#include <criterion/new/assert.h>
-#include <stdio.h>
-#include <stdlib.h>
-
-enum { SLOTS = 4, STREAM_MAX = 2 << 20, INPUT_MAX = 4096 };
-
-/* A kernel for one connection: slot 0. */
-struct fake_io {
-    struct io io;
-    struct io_event events[16];
-    unsigned event_count;
-    struct io_result results[IO_BATCH_MAX];
-    unsigned result_count;
-    bool fresh; /* the next operation begins a new batch of results */
-    uint8_t input[INPUT_MAX];
-    size_t input_len;
-    size_t room;   /* bytes it takes until the next IO_WRITABLE */
-    size_t refill; /* 0: the test says when it is writable again */
-    bool closed, shut;
-    unsigned last_count; /* pieces of the last send */
-    unsigned sends_in_batch;
-    size_t out_len;
-    uint8_t out[STREAM_MAX];
-};
-
-static struct fake_io *fake_of(const struct io *io)
-{
-    return (struct fake_io *)(uintptr_t)io;
-}
-
-static void push_event(struct fake_io *f, enum io_kind kind)
-{
-    f->events[f->event_count++] = (struct io_event){.kind = kind, .slot = 0};
-}
-
-static void begin_batch(struct fake_io *f)
-{
-    if (f->fresh)
-        f->result_count = 0;
-    f->fresh = false;
-}
-
-static void fake_poll_arm(struct io *io, uint32_t slot, enum io_poll what)
-{
-    struct fake_io *f = fake_of(io);
-    cr_assert(eq(u32, slot, 0));
-    if (what == IO_OUT && f->refill > 0) {
-        f->room = f->refill;
-        push_event(f, IO_WRITABLE);
-    } else if (what == IO_IN && f->input_len > 0) {
-        push_event(f, IO_READABLE);
-    }
-}
-
-static void fake_recv(struct io *io, uint32_t slot, uint32_t tag, struct span buf)
-{
-    struct fake_io *f = fake_of(io);
-    begin_batch(f);
-    const int32_t n = f->input_len ? (int32_t)f->input_len : -EAGAIN;
-    memcpy(buf.at, f->input, f->input_len);
-    f->input_len = 0;
-    f->results[f->result_count++] = (struct io_result){slot, tag, n};
-}
-
-static void fake_send_vec(struct io *io, uint32_t slot, uint32_t tag, const struct iovec *vec,
-                          unsigned count)
-{
-    struct fake_io *f = fake_of(io);
-    size_t total = 0, taken = 0;
-    begin_batch(f);
-    cr_assert(eq(u32, f->sends_in_batch++, 0), "two sends of one connection between two reaps");
-    f->last_count = count;
-    for (unsigned i = 0; i < count; i++) {
-        const size_t n = vec[i].iov_len < f->room ? vec[i].iov_len : f->room;
-        memcpy(f->out + f->out_len, vec[i].iov_base, n);
-        f->out_len += n;
-        f->room -= n;
-        taken += n;
-        total += vec[i].iov_len;
-    }
-    cr_assert(ge(sz, total, 1), "an empty send");
-    if (taken < total)
-        f->results[f->result_count++] =
-            (struct io_result){slot, tag, taken ? (int32_t)taken : -EAGAIN};
-}
-
-static void fake_send(struct io *io, uint32_t slot, uint32_t tag, struct bytes b)
-{
-    const struct iovec vec = {(void *)(uintptr_t)b.at, b.len};
-    fake_send_vec(io, slot, tag, &vec, 1);
-}
-
-static void fake_submit(struct io *io)
-{
-    begin_batch(fake_of(io));
-    fake_of(io)->fresh = true;
-    fake_of(io)->sends_in_batch = 0;
-}
-
-static const struct io_result *fake_results(const struct io *io, unsigned *count)
-{
-    *count = fake_of(io)->result_count;
-    return fake_of(io)->results;
-}
-
-static unsigned fake_wait(struct io *io, uint64_t timeout_ns, const struct io_event **events)
-{
-    static struct io_event given[16];
-    struct fake_io *f = fake_of(io);
-    const unsigned count = f->event_count;
-    (void)timeout_ns;
-    memcpy(given, f->events, sizeof(given));
-    f->event_count = 0;
-    *events = given;
-    return count;
-}
-
-static void fake_close(struct io *io, uint32_t slot, enum io_close how)
-{
-    (void)slot;
-    (void)how;
-    fake_of(io)->closed = true;
-    push_event(fake_of(io), IO_CLOSED);
-}
-
-static void fake_shutdown(struct io *io, uint32_t slot)
-{
-    (void)slot;
-    fake_of(io)->shut = true;
-}
-
-static void fake_destroy(struct io *io)
-{
-    free(io);
-}
-
-static const struct io_impl fake_impl = {
-    .destroy = fake_destroy,
-    .poll_arm = fake_poll_arm,
-    .recv = fake_recv,
-    .send = fake_send,
-    .send_vec = fake_send_vec,
-    .shutdown = fake_shutdown,
-    .close = fake_close,
-    .submit = fake_submit,
-    .results = fake_results,
-    .wait = fake_wait,
-};
-
-/* --- a reactor with one subscriber ------------------------------------------------------------ */
-
-static struct broker *broker;
-static struct reactor *reactor;
-static struct fake_io *fake;
-
-static void never_wake(void *user, unsigned index)
-{
-    (void)user;
-    (void)index;
-}
-
-static void setup(uint32_t history_count)
-{
-    broker = alloc_reserve(sizeof(*broker));
-    reactor = alloc_reserve(sizeof(*reactor));
-    fake = calloc(1, sizeof(*fake));
-    io_attach(&fake->io, &fake_impl);
-    broker->settings = (struct broker_settings){.conn_count_max = SLOTS,
-                                                .message_bytes_max = 1 << 20,
-                                                .body_bytes_max = 1 << 20,
-                                                .history_count = history_count,
-                                                .history_bytes = 64 << 20,
-                                                .history_ms = 300000,
-                                                .heartbeat_ms = 15000,
-                                                .ping_ms = 25000,
-                                                .drain_ms = 1000};
-    broker->reactors = reactor;
-    broker->reactor_count = 1;
-    const struct log_options o = {.reactor_count = 1,
-                                  .history_count = history_count,
-                                  .history_bytes = 64 << 20,
-                                  .wake = never_wake};
-    cr_assert(eq(int, log_new(&broker->log, &o), 0));
-    struct io *io = &fake->io;
-    cr_assert(eq(int, reactor_init(reactor, broker, 0, &io, SLOTS), 0));
-}
-
-static void teardown(void)
-{
-    reactor_fini(reactor);
-    log_free(&broker->log);
-    alloc_release(reactor, sizeof(*reactor));
-    alloc_release(broker, sizeof(*broker));
-}
-
-static void turns(int count)
-{
-    for (int i = 0; i < count; i++)
-        cr_assert(reactor_turn(reactor));
-}
-
-static void say(const char *text)
-{
-    fake->input_len = strlen(text);
-    memcpy(fake->input, text, fake->input_len);
-    push_event(fake, IO_READABLE);
-}
-
-static void subscribe(const char *request)
-{
-    fake->room = SIZE_MAX;
-    push_event(fake, IO_ACCEPTED);
-    turns(1);
-    say(request);
-    turns(2);
-    cr_assert(ge(sz, fake->out_len, 1), "an answer");
-    fake->out_len = 0;
-}
-
-static void publish_to(const char *topic, unsigned number)
-{
-    uint8_t payload[700];
-    memset(payload, 'a' + (int)(number % 26), sizeof(payload));
-    const struct message_options o = {.topic = bytes_from(topic),
-                                      .payload = {payload, 1 + number * 37 % sizeof(payload)},
-                                      .kind = MESSAGE_TEXT,
-                                      .origin = {.reactor = ORIGIN_NONE}};
-    struct message *m = message_new(&o);
-    cr_assert(eq(int, log_append(broker->log, &m), 0));
-}
-
-static void publish(unsigned number)
-{
-    publish_to("t", number);
-}
-
-static const char websocket_request[] =
-    "GET /t/t HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-    "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n";
+#include "conn/rig.h"
 
 /* The frames of messages 0..count-1, one after the other. */
 static size_t expected_frames(unsigned count, uint8_t *out)
@@ -270,7 +23,6 @@ static void check_stream(unsigned count)
     cr_assert(eq(int, memcmp(fake->out, expected, len), 0));
     cr_assert(eq(u64, stat_read(&reactor->stats.deliveries[STAT_WS]), count));
 }
-
 Test(sender, sends_what_was_published_in_one_turn_with_one_send)
 {
     setup(64);
@@ -465,296 +217,49 @@ Test(sender, leaves_no_reference_behind)
     teardown(); /* the leak checker of the sanitized build judges */
 }
 
-/* --- places ----------------------------------------------------------------------------------- */
-
-/* Receiving comes before consuming: what is published here is in the log, and not yet known to the
- * reactor when it reads the request. */
-static void subscribe_while_behind(unsigned count, const char *query)
+/* Every topic was last matched for that pattern: for others, looking at it costs more. */
+static void judge_for(struct bytes pattern)
 {
-    char request[400];
-    fake->room = SIZE_MAX;
-    push_event(fake, IO_ACCEPTED);
-    turns(1);
-    for (unsigned i = 0; i < count; i++)
-        publish(i);
-    snprintf(request, sizeof(request), "GET /t/t?%s HTTP/1.1\r\nHost: x\r\n%s\r\n", query,
-             "Accept: text/event-stream\r\n");
-    say(request);
-    turns(3);
-    fake->out[fake->out_len] = '\0';
+    const struct history *h = &reactor->subscriptions.history;
+    struct set *set = subscriptions_get(&reactor->subscriptions, &pattern, 1);
+    for (uint64_t seq = h->first_seq; seq < h->next_seq; seq++)
+        (void)set_matches(set, history_topic_at(h, seq));
+    subscriptions_release(&reactor->subscriptions, set);
 }
 
-static unsigned occurrences(const char *what)
+static void judge_for_another(void)
 {
-    unsigned count = 0;
-    for (const char *at = (const char *)fake->out; (at = strstr(at, what)) != NULL; at++)
-        count++;
-    return count;
+    judge_for(BYTES_LITERAL("*"));
 }
 
-Test(sender, a_cursor_ahead_of_the_reactor_is_exact)
+Test(sender, a_cut_is_found_again_whatever_others_looked_at_meanwhile)
 {
-    for (uint64_t seq = 0; seq <= 5; seq++) {
-        char query[64], cursor[CURSOR_TEXT_MAX];
-        setup(64);
-        cursor_format((struct cursor){log_epoch(broker->log), seq}, cursor);
-        snprintf(query, sizeof(query), "after=%s", cursor);
-        subscribe_while_behind(5, query);
-        cr_assert(eq(uint, occurrences("event: gap"), 0));
-        cr_assert(eq(uint, occurrences("data: "), (unsigned)(5 - seq)));
-        publish(9);
-        turns(1);
-        fake->out[fake->out_len] = '\0';
-        cr_assert(eq(uint, occurrences("data: "), (unsigned)(6 - seq)), "and then the live ones");
-        teardown();
-    }
-}
-
-Test(sender, a_cursor_ahead_of_the_log_is_told)
-{
-    char query[64], cursor[CURSOR_TEXT_MAX];
-    setup(64);
-    cursor_format((struct cursor){log_epoch(broker->log), 6}, cursor);
-    snprintf(query, sizeof(query), "after=%s", cursor);
-    subscribe_while_behind(5, query);
-    cr_assert(eq(uint, occurrences("event: gap"), 1));
-    cr_assert(eq(uint, occurrences("\"reason\":\"epoch\""), 1));
-    cr_assert(eq(uint, occurrences("data: "), 1 + 5), "from the oldest retained");
-    teardown();
-}
-
-Test(sender, now_is_the_head_of_the_log_whatever_the_reactor_knows)
-{
-    setup(64);
-    subscribe_while_behind(5, "after=now");
-    cr_assert(eq(uint, occurrences("data: "), 0));
-    cr_assert(eq(uint, occurrences("-5\r\n"), 1), "the opening cursor says so");
-    publish(9);
-    turns(1);
-    fake->out[fake->out_len] = '\0';
-    cr_assert(eq(uint, occurrences("data: "), 1));
-    teardown();
-}
-
-Test(sender, a_poll_that_does_not_wait_is_not_empty_while_the_log_has_a_message_for_it)
-{
-    char request[300], cursor[CURSOR_TEXT_MAX];
-    setup(64);
-    fake->room = SIZE_MAX;
-    push_event(fake, IO_ACCEPTED);
-    turns(1);
-    cursor_format((struct cursor){log_epoch(broker->log), 2}, cursor);
-    snprintf(request, sizeof(request), "GET /t/t?wait=0&after=%s HTTP/1.1\r\nHost: x\r\n\r\n",
-             cursor);
-    for (unsigned i = 0; i < 5; i++)
-        publish(i); /* not yet consumed when the request is read, as if held elsewhere */
-    say(request);
-    turns(3);
-    fake->out[fake->out_len] = '\0';
-    cr_assert(eq(uint, occurrences("HTTP/1.1 200"), 1));
-    cr_assert(eq(uint, occurrences("\"data\""), 3));
-    teardown();
-}
-
-/* --- policies --------------------------------------------------------------------------------- */
-
-/* A JSON WebSocket's stream, read back: every message once and in order, or told to be missing. */
-struct account {
-    uint64_t seq; /* the last one accounted for */
-    unsigned messages, gaps, closes;
-};
-
-static uint64_t seq_after(struct bytes text, const char *key)
-{
-    const char *at = memmem(text.at, text.len, key, strlen(key));
-    cr_assert(ne(ptr, (void *)(uintptr_t)at, NULL), "%s", key);
-    return strtoull(at + strlen(key) + 17, NULL, 10); /* behind EPOCH- */
-}
-
-static void account_for(struct account *a, struct bytes text)
-{
-    if (bytes_start_with(text, BYTES_LITERAL("{\"gap\":"))) {
-        cr_assert(eq(u64, seq_after(text, "\"after\":\""), a->seq));
-        a->seq = seq_after(text, "\"resumed\":\"");
-        a->gaps++;
-        return;
-    }
-    const uint64_t seq = seq_after(text, "{\"id\":\"");
-    cr_assert(eq(u64, seq, a->seq + 1), "after a gap: %u", a->gaps);
-    a->seq = seq;
-    a->messages++;
-}
-
-static struct account account(void)
-{
-    struct account a = {0};
-    const uint8_t *at = fake->out, *end = at + fake->out_len;
-    while (at < end) {
-        const uint64_t len = at[1] < 126 ? at[1] : load_be(at + 2, 2);
-        const struct bytes text = {at + (at[1] < 126 ? 2 : 4), len};
-        cr_assert(le(ptr, (void *)(uintptr_t)(text.at + len), (void *)(uintptr_t)end),
-                  "the stream ends within a frame");
-        if (at[0] == 0x81)
-            account_for(&a, text);
-        else
-            a.closes++;
-        at = text.at + len;
-    }
-    return a;
-}
-
-static void subscribe_json(const char *target)
-{
-    char request[400];
-    snprintf(request, sizeof(request),
-             "GET /t%s HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\n"
-             "Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
-             "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n",
-             target);
-    subscribe(request);
-}
-
-/* It takes nothing more while so many messages come, on so many topics in turn. */
-static void stall(unsigned count, unsigned topics)
-{
-    static const char *const names[] = {"t", "u", "v", "w"};
-    fake->refill = 0;
-    for (unsigned i = 0; i < count; i++) {
-        publish_to(names[i % topics], i);
-        turns(1);
-    }
-    fake->room = fake->refill = SIZE_MAX;
-    push_event(fake, IO_WRITABLE);
-    turns(12);
-}
-
-/* It takes `room` bytes first; the history keeps 4 of the 12. */
-static void fall_behind(size_t room, unsigned topics)
-{
-    fake->room = room;
-    stall(12, topics);
-}
-
-Test(sender, skip_finishes_the_cut_frame_and_tells_the_gap_wherever_it_was_cut)
-{
-    for (size_t room = 0; room < 400; room += 3) {
-        setup(4);
-        broker->settings.slow = SLOW_SKIP;
-        subscribe_json("?topic=t&topic=u");
-        fall_behind(room, 2);
-        const struct account a = account();
-        cr_assert(eq(u64, a.seq, 12));
-        cr_assert(eq(uint, a.gaps, 1));
-        cr_assert(eq(u64, stat_read(&reactor->stats.gaps[GAP_SLOW]), 1));
-        cr_assert(ge(uint, a.messages, 4));
-        publish_to("t", 12);
-        turns(2);
-        cr_assert(eq(u64, account().seq, 13), "and goes on");
-        teardown();
-    }
-}
-
-Test(sender, latest_sends_the_newest_of_each_topic_and_tells_what_it_skipped)
-{
-    for (size_t room = 0; room < 400; room += 3) {
-        setup(4);
-        broker->settings.slow = SLOW_LATEST;
-        subscribe_json("?topic=t&topic=u");
-        fall_behind(room, 2);
-        const struct account a = account();
-        cr_assert(eq(u64, a.seq, 12));
-        cr_assert(eq(uint, a.closes, 0));
-        cr_assert(ge(uint, a.gaps, 1));
-        cr_assert(not(conn_has(&reactor->conns[0], CONN_CONFLATING)), "it has caught up");
-        publish_to("t", 12);
-        turns(2);
-        cr_assert(eq(u64, account().seq, 13), "and goes on");
-        teardown();
-    }
-}
-
-Test(sender, latest_tells_what_was_trimmed_when_nothing_else_was_skipped)
-{
-    setup(4);
-    broker->settings.slow = SLOW_LATEST;
-    subscribe_json("?topic=t&topic=u&topic=v&topic=w");
-    fall_behind(0, 4); /* the four that are retained are the newest of their topics */
-    const struct account a = account();
-    cr_assert(eq(uint, a.gaps, 1));
-    cr_assert(eq(uint, a.messages, 4));
-    cr_assert(eq(u64, a.seq, 12));
-    teardown();
-}
-
-Test(sender, latest_skips_nothing_of_what_is_retained_once_it_has_caught_up)
-{
-    setup(4);
-    broker->settings.slow = SLOW_LATEST;
-    subscribe_json("?topic=t&topic=u");
-    fall_behind(0, 2);
-    const struct account before = account();
+    setup(65536);
+    subscribe("GET /t?topic=t.%23 HTTP/1.1\r\nHost: x\r\nAccept: text/event-stream\r\n\r\n");
     fake->room = 0;
-    stall(3, 1);
-    cr_assert(eq(uint, account().gaps, before.gaps));
-    cr_assert(eq(uint, account().messages, before.messages + 3));
-    teardown();
-}
-
-Test(sender, latest_is_silent_on_a_raw_websocket)
-{
-    setup(4);
-    broker->settings.slow = SLOW_LATEST;
-    subscribe(websocket_request);
-    fake->room = fake->refill = 0;
-    for (unsigned i = 0; i < 12; i++) {
-        publish(i);
-        turns(1);
-    }
-    fake->room = fake->refill = SIZE_MAX;
-    push_event(fake, IO_WRITABLE);
-    turns(12);
-    cr_assert(eq(u8, fake->out[0], 0x81));
-    cr_assert(eq(u8, fake->out[4], 'a' + 11), "the newest, and nothing else");
-    cr_assert(eq(sz, fake->out_len, 4 + 1 + 11 * 37));
-    teardown();
-}
-
-Test(sender, skip_closes_a_raw_websocket_with_4410_behind_the_cut_frame)
-{
-    setup(4);
-    broker->settings.slow = SLOW_SKIP;
-    subscribe(websocket_request);
-    fake->room = 1;
     fake->refill = 0;
-    for (unsigned i = 0; i < 12; i++) {
-        publish(i);
-        turns(1);
+    publish_to("t.a", 0);
+    for (unsigned i = 0; i < 6000; i++) {
+        char topic[16];
+        snprintf(topic, sizeof(topic), "other.%u", i);
+        publish_to(topic, i);
     }
-    fake->room = SIZE_MAX;
+    publish_to("t.b", 1);
+    publish_to("t.c", 30);
+    turns(8);
+    judge_for(BYTES_LITERAL("t.#"));
+    fake->on_send = judge_for_another;
+    fake->room = 400; /* ends in the last one */
     push_event(fake, IO_WRITABLE);
-    turns(4);
-    const size_t frame = 2 + 1; /* message 0 */
-    cr_assert(eq(u8, fake->out[frame], 0x88));
-    cr_assert(eq(u64, load_be(fake->out + frame + 2, 2), 4410));
-    cr_assert(eq(int, memcmp(fake->out + frame + 4, "gap ", 4), 0));
-    teardown();
-}
-
-Test(sender, old_messages_are_sent_from_images_that_nobody_keeps)
-{
-    setup(4096);
-    subscribe_json("?topic=t&topic=u");
-    fake->room = fake->refill = 0;
-    for (unsigned i = 0; i < 3000; i++)
-        publish(i % 5);
-    turns(2);
+    turns(1);
+    cr_assert(ne(ptr, reactor->conns[0].cut, NULL));
+    cr_assert(eq(u64, reactor->conns[0].position, 6003));
+    fake->on_send = NULL;
     fake->room = fake->refill = SIZE_MAX;
     push_event(fake, IO_WRITABLE);
-    turns(300);
-    cr_assert(eq(u64, account().seq, 3000));
-    cr_assert(eq(ptr, reactor->sender.transients, NULL));
-    const uint64_t kept = atomic_load(&broker->image_bytes);
-    cr_assert(ge(u64, kept, 1));
-    cr_assert(lt(u64, kept, 1100 * 400), "only the newest keep theirs");
+    turns(3);
+    fake->out[fake->out_len] = '\0';
+    cr_assert(eq(uint, occurrences("data: "), 3));
+    cr_assert(eq(uint, occurrences("event: gap"), 0));
     teardown();
 }

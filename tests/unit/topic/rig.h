@@ -88,6 +88,15 @@ static inline struct set *rig_try_set(struct rig *r, const char *names)
     return subscriptions_get(&r->s, split, count);
 }
 
+/* The oldest position from which the set resumes exactly. */
+static inline uint64_t rig_lost_seq(const struct rig *r, const struct set *set)
+{
+    uint64_t after = 0;
+    while (subscriptions_may_have_lost(&r->s, set, after))
+        after++;
+    return after;
+}
+
 static inline struct set *rig_set(struct rig *r, const char *names)
 {
     struct set *set = rig_try_set(r, names);
