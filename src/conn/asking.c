@@ -106,7 +106,7 @@ void asking_take_last_event_id(struct asking *a, const struct http_request *q)
     if (given.len == 0 || asking_set_after(a, given))
         return;
     if (given.len > GIVEN_TEXT_MAX)
-        for (given.len = GIVEN_TEXT_MAX; (given.at[given.len] & 0xc0) == 0x80;)
+        for (given.len = GIVEN_TEXT_MAX; given.len > 0 && (given.at[given.len] & 0xc0) == 0x80;)
             given.len--; /* not within a character */
     a->start.kind = START_UNREADABLE;
     a->start.given = utf8_is_valid(given) ? given : BYTES_LITERAL("");

@@ -46,13 +46,16 @@ struct broker {
     _Alignas(64) _Atomic uint32_t conn_count;
     /* Unfinished bodies and messages, in bytes; bounded by body_bytes_max. Relaxed. */
     _Alignas(64) _Atomic uint64_t body_bytes;
+    /* Answers of long-polls that were not read yet, in bytes; bounded by half of that. Relaxed. */
+    _Alignas(64) _Atomic uint64_t answer_bytes;
     /* Monotonic time at which the drain began; 0: not draining. Written once with release, read
      * with acquire: whoever sees it sees what was set before uproar_stop(). */
     _Alignas(64) _Atomic uint64_t drain_ns;
     _Atomic unsigned drained_count; /* reactors that are through with their drain */
     _Atomic bool end_now;
 
-    /* Wire images that messages keep, and messages pinned by cut frames, in bytes. Relaxed. */
+    /* Wire images that messages keep; messages pinned by cut frames, with the images that those
+     * need. In bytes. Relaxed. */
     _Alignas(64) _Atomic uint64_t image_bytes;
     _Alignas(64) _Atomic uint64_t pinned_bytes;
 

@@ -55,6 +55,8 @@ static ON_REACTOR void say_goodbyes(struct reactor *r, uint32_t due, bool in_tim
  * there is time, a request that is only half here. */
 static bool is_unanswered(const struct conn *c, bool in_time)
 {
+    if (c->phase == CONN_POLL)
+        return true; /* its answer comes in a moment */
     if (c->phase != CONN_HTTP)
         return false;
     return c->outbox || (c->inbound && (in_time || c->inbound->wait == WAIT_ORDER));

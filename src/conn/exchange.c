@@ -196,6 +196,7 @@ static ON_REACTOR enum step head_step(struct reactor *r, struct conn *c, struct 
         const struct bytes head = {in->at, head_len};
         *in = span_skip(*in, head_len);
         *scanned = 0;
+        r->behind_len = in->len;
         route_request(r, c, &r->request, head);
         return STEP_ON;
     }
@@ -223,11 +224,26 @@ static ON_REACTOR bool may_go_on(struct reactor *r, struct conn *c)
     return false;
 }
 
+/* A request may cost milliseconds, and many may be pipelined. */
+static ON_REACTOR void wait_for_turn(struct reactor *r, struct conn *c)
+{
+    if (!inbound_get(r, c)) {
+        conn_drop(r, c, true);
+        return;
+    }
+    c->inbound->wait = WAIT_TURN;
+    reactor_queue_flush(r, c);
+}
+
 /* As far as it goes. A body of no bytes ends without input, so it is looked at once more. */
 static ON_REACTOR void run(struct reactor *r, struct conn *c, struct span *in, size_t *scanned)
 {
     enum step step = STEP_ON;
     while (step == STEP_ON && may_go_on(r, c)) {
+        if (in->len > 0 && reactor_slice_is_over(r)) {
+            wait_for_turn(r, c);
+            return;
+        }
         if (in_body(c))
             step = body_step(r, c, in);
         else if (in->len > 0)
@@ -301,9 +317,15 @@ static ON_REACTOR void free_if_idle(struct reactor *r, struct conn *c)
         request_over(r, c);
 }
 
+static bool may_be_resumed(const struct conn *c)
+{
+    return c->inbound && !conn_has(c, CONN_POLLING_OUT) &&
+           (c->inbound->wait == WAIT_OUTBOX || c->inbound->wait == WAIT_TURN);
+}
+
 ON_REACTOR void exchange_resume(struct reactor *r, struct conn *c)
 {
-    if (c->inbound && c->inbound->wait == WAIT_OUTBOX && !conn_has(c, CONN_POLLING_OUT))
+    if (may_be_resumed(c))
         c->inbound->wait = WAIT_NONE;
     if (is_waiting(c))
         return;
@@ -353,7 +375,8 @@ static ON_REACTOR void on_wait_timeout(struct reactor *r, struct conn *c)
         retry_memory(r, c);
         return;
     case WAIT_ORDER:
-        conn_set_timer(r, c, BODY_MS); /* the log will say */
+    case WAIT_TURN:
+        conn_set_timer(r, c, BODY_MS); /* the log, or the next turn, will say */
         return;
     case WAIT_OUTBOX:
         conn_drop(r, c, true);

@@ -26,6 +26,7 @@ enum inbound_wait {
     WAIT_ROOM,   /* the log's inbox is full: the message is kept */
     WAIT_MEMORY, /* the body budget is used up */
     WAIT_OUTBOX, /* the peer does not take its answers */
+    WAIT_TURN,   /* this turn's slice is over: it goes on when the connection is flushed */
 };
 
 struct inbound {

@@ -110,7 +110,7 @@ static void add_log(struct text *out, const struct broker *b)
     add_value(out, "uproar_image_bytes",
               atomic_load_explicit(&b->image_bytes, memory_order_relaxed));
     add_head(out, "uproar_pinned_bytes", "gauge",
-             "Messages that cut frames hold, by the same price.");
+             "Messages that cut frames hold, by the same price, and their images.");
     add_value(out, "uproar_pinned_bytes",
               atomic_load_explicit(&b->pinned_bytes, memory_order_relaxed));
     add_head(out, "uproar_topics", "gauge", "Topics with a message or a subscriber.");

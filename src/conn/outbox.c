@@ -38,7 +38,7 @@ ON_REACTOR void outbox_charge(struct reactor *r, struct conn *c)
     struct outbox *o = c->outbox;
     if (!o || o->text.capacity <= o->charged)
         return;
-    o->budget = &r->broker->body_bytes;
+    o->budget = &r->broker->answer_bytes;
     atomic_fetch_add_explicit(o->budget, o->text.capacity - o->charged, memory_order_relaxed);
     o->charged = o->text.capacity;
 }

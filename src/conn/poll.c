@@ -16,7 +16,7 @@
 enum {
     WAIT_DEFAULT_S = 25,
     WAIT_MAX_S = 60,
-    PARKED_MAX = 16 << 10, /* of requests pipelined behind a waiting one: then it waits no more */
+    BEHIND_MAX = 16 << 10, /* of requests pipelined behind it: then it waits no more */
     BEHIND_RETRY_MS = 2,
 };
 
@@ -104,13 +104,13 @@ static ON_REACTOR void answer_gap(struct reactor *r, struct conn *c, const struc
     answer(r, c, q, &pa);
 }
 
-/* It was trimmed while the answer before it was not taken. */
+/* It was trimmed before its turn came. */
 static ON_REACTOR void answer_lost(struct reactor *r, struct conn *c, const struct http_request *q)
 {
     char text[CURSOR_TEXT_MAX];
     const struct cursor after = place_cursor(r, c->position);
     const struct start start = {.given = {(const uint8_t *)text, cursor_format(after, text)}};
-    const struct place place = {r->subscriptions.history.first_seq - 1, true, GAP_SLOW};
+    const struct place place = {place_oldest(r, c->set), true, GAP_TRIMMED};
     answer_gap(r, c, q, &start, &place);
 }
 
@@ -132,11 +132,21 @@ static ON_REACTOR void collect(struct reactor *r, struct conn *c, struct poll_bo
         c->position = walk.seen_seq;
 }
 
-/* Answers that nobody reads share the budget of bodies that nobody finishes. */
+/* The answer has copies: images that were built for it are not needed any more. */
+static ON_REACTOR void collect_and_recycle(struct reactor *r, struct conn *c,
+                                           struct poll_body *body)
+{
+    collect(r, c, body);
+    if (r->sender.transient_bytes > TRANSIENT_BYTES_MAX)
+        batch_recycle(r);
+}
+
+/* Answers that nobody reads have a budget of their own: half of that for bodies. */
 static ON_REACTOR bool is_over_budget(const struct reactor *r)
 {
     const struct broker *b = r->broker;
-    return atomic_load_explicit(&b->body_bytes, memory_order_relaxed) > b->settings.body_bytes_max;
+    const uint64_t unread = atomic_load_explicit(&b->answer_bytes, memory_order_relaxed);
+    return unread > b->settings.body_bytes_max / 2;
 }
 
 static ON_REACTOR void answer_no_room(struct reactor *r, struct conn *c,
@@ -147,7 +157,7 @@ static ON_REACTOR void answer_no_room(struct reactor *r, struct conn *c,
     conn_unsubscribe(r, c);
     stat_add(&r->stats.refused[REFUSED_memory], 1);
     answer_error_with(r, c, q, &a, "no_memory",
-                      "answers that are not read use all of --body-memory, try again");
+                      "answers that are not read use half of --body-memory, try again");
 }
 
 /* False: nothing is there, or only messages of others were. */
@@ -160,7 +170,7 @@ static ON_REACTOR bool answer_messages(struct reactor *r, struct conn *c,
     }
     struct poll_body body;
     poll_body_begin(&body, wants_lines(q));
-    collect(r, c, &body);
+    collect_and_recycle(r, c, &body);
     if (body.count == 0) {
         text_fini(&body.text);
         return false;
@@ -219,10 +229,10 @@ ON_REACTOR void poll_messages(struct reactor *r, struct conn *c)
 {
     const struct http_request *q = end_wait(r, c);
     const bool over = finish_is_over(r, c) || slow_lost_its_place(c);
-    if (finish_is_over(r, c))
-        finish_answer(r, c, q);
-    else if (over)
+    if (slow_lost_its_place(c))
         answer_lost(r, c, q);
+    else if (over)
+        finish_answer(r, c, q);
     if (over || answer_messages(r, c, q)) {
         go_on(r, c);
         return;
@@ -250,8 +260,8 @@ ON_REACTOR void poll_receive(struct reactor *r, struct conn *c, struct span in)
 {
     if (inbound_park(r, c, span_bytes(in)) != 0)
         conn_drop(r, c, true);
-    else if (c->inbound->parked.len > PARKED_MAX)
-        stop_waiting(r, c); /* unread it would not be noticed when it leaves */
+    else if (c->inbound->parked.len > BEHIND_MAX)
+        poll_timeout(r, c); /* unread it would not be noticed when it leaves */
 }
 
 /* --- the request ------------------------------------------------------------------------------ */
@@ -291,6 +301,8 @@ ON_REACTOR void poll_request(struct reactor *r, struct conn *c, const struct htt
         return;
     }
     take_tag(a, q);
+    if (r->behind_len > BEHIND_MAX)
+        wait_s = 0;
     if (conn_subscribe(r, c, a, WIRE_POLL, &place) != 0)
         answer_no_memory(r, c, q);
     else if (place.has_gap)

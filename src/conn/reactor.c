@@ -208,7 +208,7 @@ static void slice_begin(struct reactor *r)
     r->slice_end_ns = clock_monotonic_ns() + SLICE_NS;
 }
 
-static bool slice_is_over(const struct reactor *r)
+bool reactor_slice_is_over(const struct reactor *r)
 {
     return clock_monotonic_ns() >= r->slice_end_ns;
 }
@@ -253,7 +253,7 @@ static ON_REACTOR void on_received(struct reactor *r, const struct io_result *re
 static ON_REACTOR void receive(struct reactor *r)
 {
     slot_queue_begin(&r->reads);
-    while (!slice_is_over(r) && queue_receives(r)) {
+    while (!reactor_slice_is_over(r) && queue_receives(r)) {
         io_submit(r->io);
         unsigned count;
         const struct io_result *results = io_results(r->io, &count);
@@ -288,7 +288,7 @@ static ON_REACTOR void consume(struct reactor *r)
         if (!m || !fanout_may_trim(&r->fanout, m->oldest))
             return;
         consume_one(r);
-        if ((i + 1) % CONSUME_LOOK == 0 && slice_is_over(r))
+        if ((i + 1) % CONSUME_LOOK == 0 && reactor_slice_is_over(r))
             return; /* with very many patterns a message is dear */
     }
 }
@@ -332,7 +332,7 @@ static ON_REACTOR void flush(struct reactor *r)
     uint32_t slot;
     slice_begin(r);
     slot_queue_begin(&r->flushes);
-    while (!slice_is_over(r) && slot_queue_next(&r->flushes, &slot)) {
+    while (!reactor_slice_is_over(r) && slot_queue_next(&r->flushes, &slot)) {
         struct conn *c = reactor_conn(r, slot);
         conn_clear(c, CONN_FLUSH_QUEUED);
         if (c->phase != CONN_FREE && c->phase != CONN_CLOSED && !conn_has(c, CONN_POLLING_OUT))

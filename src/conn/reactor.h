@@ -48,6 +48,7 @@ struct reactor {
 
     uint8_t (*scratch)[SCRATCH_BYTES];
     struct http_request request; /* the one being parsed: too large for the stack of a callback */
+    size_t behind_len;           /* bytes that came behind it */
     uint32_t drain_slot;         /* the drain's hand over the connections */
     uint32_t drain_total, drain_done;
     uint32_t open_count;   /* slots in use */
@@ -89,6 +90,8 @@ static inline uint32_t reactor_slot(const struct reactor *r, const struct conn *
 
 /* Puts the connection on the flush list: it has something of its own to send. */
 ON_REACTOR void reactor_queue_flush(struct reactor *r, struct conn *c);
+/* Others have waited for long enough: what is left is for the next turn. */
+bool reactor_slice_is_over(const struct reactor *r);
 /* Reads from the peer in this turn. */
 ON_REACTOR void reactor_queue_read(struct reactor *r, struct conn *c);
 /* A random delay in [low, high). */

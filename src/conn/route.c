@@ -162,10 +162,33 @@ static ON_REACTOR void topic_path(struct reactor *r, struct conn *c, const struc
     }
 }
 
+static ON_REACTOR void refuse(struct reactor *r, struct conn *c, const struct http_request *q,
+                              enum refused reason)
+{
+    stat_add(&r->stats.refused[reason], 1);
+    if (q && q->method == HTTP_GET && http_request_accepts(q, "text/event-stream")) {
+        stream_refuse(r, c, q);
+        return;
+    }
+    const struct answer a = {.status = 503,
+                             .headers = "Retry-After: 1\r\nCache-Control: no-store\r\n"};
+    struct http_request last;
+    if (q) {
+        last = *q;
+        last.keep_alive = false; /* its place is for the next one */
+        q = &last;
+    }
+    answer_error_with(r, c, q, &a, reason == REFUSED_full ? "full" : "draining",
+                      reason == REFUSED_full ? "the server has all the connections it can hold"
+                                             : "the server is going away, try again");
+}
+
 ON_REACTOR void route_body(struct reactor *r, struct conn *c)
 {
     const struct http_request *q = c->inbound->request;
-    if (bytes_equal(q->path, BYTES_LITERAL("/t")))
+    if (bytes_equal(q->path, BYTES_LITERAL("/t")) && broker_is_draining(r->broker))
+        refuse(r, c, q, REFUSED_draining); /* it came with the request's last byte */
+    else if (bytes_equal(q->path, BYTES_LITERAL("/t")))
         subscribe_body(r, c);
     else if (q->method == HTTP_DELETE)
         finish_body(r, c);
@@ -227,27 +250,6 @@ static ON_REACTOR void wrong_method(struct reactor *r, struct conn *c, const str
     const struct answer a = {.status = 405, .headers = headers};
     answer_error_with(r, c, q, &a, "method_not_allowed",
                       "this method is not served here; see Allow");
-}
-
-static ON_REACTOR void refuse(struct reactor *r, struct conn *c, const struct http_request *q,
-                              enum refused reason)
-{
-    stat_add(&r->stats.refused[reason], 1);
-    if (q && q->method == HTTP_GET && http_request_accepts(q, "text/event-stream")) {
-        stream_refuse(r, c, q);
-        return;
-    }
-    const struct answer a = {.status = 503,
-                             .headers = "Retry-After: 1\r\nCache-Control: no-store\r\n"};
-    struct http_request last;
-    if (q) {
-        last = *q;
-        last.keep_alive = false; /* its place is for the next one */
-        q = &last;
-    }
-    answer_error_with(r, c, q, &a, reason == REFUSED_full ? "full" : "draining",
-                      reason == REFUSED_full ? "the server has all the connections it can hold"
-                                             : "the server is going away, try again");
 }
 
 /* A full or leaving server still says how it is: a 503 from healthz would have it killed. */

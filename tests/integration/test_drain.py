@@ -126,3 +126,21 @@ def test_no_new_subscriber_is_taken_while_draining(case):
         pass
     server.signal(signal.SIGINT)
     server.wait_exit()
+
+
+def test_who_asked_before_the_drain_and_goes_on_asking_in_it_is_refused_too(case):
+    """A stream that began then would get no goodbye."""
+    server, _, _ = start_with_peers(case, '--drain', 60, count=10)
+    kept = [case.connection(at=server) for _ in range(3)]
+    body = b'{"topics":["%b"]}' % case.topic.encode()
+    asking = case.connection(at=server)
+    asked = http.request_bytes('POST', '/t', [('Accept', 'text/event-stream')], body,
+                               port=server.port)
+    asking.send(asked[:-1])
+    http.ask(server, 'GET', '/healthz')
+    server.signal(signal.SIGTERM)
+    check.eventually(lambda: readyz(server, kept) != 200, 'the drain has begun')
+    asking.send(asked[-1:])
+    check.equal(asking.answer().status, 503, 'status')
+    server.signal(signal.SIGINT)
+    server.wait_exit()

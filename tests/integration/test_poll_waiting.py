@@ -210,6 +210,26 @@ def test_a_flood_behind_a_poll_that_waits_is_not_kept(case):
     case.peer(at=server).echo('others are served')
 
 
+@testing.limit(60)
+def test_a_flood_of_polls_behind_a_poll_is_answered_without_waiting_and_not_kept(case):
+    server = case.start()
+    given = http.publish(server, case.topic, b'x')
+    wire = poll.connect(case, server).begin(case.topic, after='now', wait=60)
+    poll.wait_waiting(server, 1)
+    before = server.resident_bytes()
+    asked = poll.request([case.topic], [], wire.port, after=given, wait=60)
+    sender = testing.Background(wire.send, asked * 5000)
+    answers = 0
+    while wire.finish().status == 204:
+        answers += 1
+        if answers == 4000:
+            grown = server.resident_bytes() - before
+            check.true(grown < case.memory_growth_max() // 2, f'grew by {grown >> 20} MiB')
+            break
+    check.equal(answers, 4000, 'answers without a message')
+    sender.result()
+
+
 def leave_by_end(wire):
     wire.close()
 

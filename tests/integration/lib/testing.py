@@ -171,7 +171,7 @@ class Case:
 
     def memory_growth_max(self):
         """How much a server may grow under abuse that holds nothing: a leak is far beyond it."""
-        return (256 if self.settings.is_sanitized else 48) << 20
+        return (256 if self.settings.is_sanitized else 96) << 20
 
     def finish(self, failed):
         """Closes, stops and judges. After a failure the own servers' end is not judged too."""
