@@ -1,0 +1,20 @@
+/* The heap of the code under test (the linker puts this in front of base/alloc.h): counts what is
+ * held, fills what is new and what is freed with junk, and lets the k-th allocation fail. */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* A new run: nothing is held, nothing fails. */
+void heap_begin(void);
+/* From now on the k-th allocation (1: the next) returns NULL, and only that; 0: none. */
+void heap_fail_at(uint64_t k);
+/* Once in so many times an allocation fails, as the seed decides; 0: never. */
+struct random;
+void heap_fail_once_in(struct random *random, uint32_t n);
+uint64_t heap_allocation_count(void); /* since heap_begin() */
+bool heap_has_failed(void);           /* since heap_fail_at() */
+/* Allocations, and reserved ranges, not yet given back. */
+uint64_t heap_held_count(void);
+/* At the end of a run: nothing is held ("leak"); says which sizes are. */
+void heap_judge(void);

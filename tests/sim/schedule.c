@@ -1,0 +1,191 @@
+/* Fibers and peers, picked by chance. */
+#include "sim/schedule.h"
+
+#include "sim/failure.h"
+#include "sim/points.h"
+#include "sim/world.h"
+
+enum {
+    STEP_NS = 1000,
+    LAG = 12, /* a laggard goes on once in so many times that it could */
+    POINTS_MAX = 150,
+    CANDIDATES_MAX = KERNEL_REACTORS_MAX + THREADS_MAX + PEERS_MAX,
+};
+
+enum actor { ACTOR_REACTOR, ACTOR_THREAD, ACTOR_PEER };
+
+struct candidate {
+    enum actor actor;
+    unsigned index;
+};
+
+struct candidates {
+    struct candidate at[CANDIDATES_MAX];
+    unsigned count;
+};
+
+/* --- points ----------------------------------------------------------------------------------- */
+
+unsigned sim_points_left = UINT32_MAX;
+
+void sim_point_reached(void)
+{
+    sim_points_left = UINT32_MAX;
+    if (fiber_current())
+        fiber_yield();
+}
+
+/* --- fibers ----------------------------------------------------------------------------------- */
+
+static void run_reactor(void *user)
+{
+    while (reactor_turn(user))
+        continue;
+}
+
+void schedule_init(struct world *w)
+{
+    for (unsigned i = 0; i < w->scenario.reactor_count; i++)
+        w->fibers[i] = fiber_new(run_reactor, &w->reactors[i]);
+    for (unsigned i = 0; i < w->scenario.thread_count; i++)
+        thread_init(&w->threads[i], w);
+}
+
+void schedule_fini(struct world *w)
+{
+    for (unsigned i = 0; i < w->scenario.reactor_count; i++)
+        fiber_free(&w->fibers[i]);
+    for (unsigned i = 0; i < w->scenario.thread_count; i++)
+        thread_fini(&w->threads[i]);
+}
+
+bool schedule_reactors_are_over(const struct world *w)
+{
+    for (unsigned i = 0; i < w->scenario.reactor_count; i++)
+        if (!fiber_has_returned(w->fibers[i]))
+            return false;
+    return true;
+}
+
+bool schedule_threads_are_over(const struct world *w)
+{
+    for (unsigned i = 0; i < w->scenario.thread_count; i++)
+        if (!fiber_has_returned(w->threads[i].fiber))
+            return false;
+    return true;
+}
+
+/* --- when ------------------------------------------------------------------------------------- */
+
+/* When it can go on; UINT64_MAX: never by itself. */
+static uint64_t reactor_next_ns(const struct world *w, unsigned index)
+{
+    if (fiber_has_returned(w->fibers[index]))
+        return UINT64_MAX;
+    return kernel_is_asleep(&w->kernel, index) ? kernel_next_ns(&w->kernel, index) : 0;
+}
+
+static uint64_t thread_next_ns(const struct world *w, unsigned index)
+{
+    const struct thread *t = &w->threads[index];
+    return fiber_has_returned(t->fiber) ? UINT64_MAX : t->next_ns;
+}
+
+static uint64_t next_ns(const struct world *w, struct candidate c)
+{
+    switch (c.actor) {
+    case ACTOR_REACTOR:
+        return reactor_next_ns(w, c.index);
+    case ACTOR_THREAD:
+        return thread_next_ns(w, c.index);
+    case ACTOR_PEER:
+        return w->peers[c.index]->next_ns;
+    }
+    UNREACHABLE("actor");
+}
+
+static void add(const struct world *w, struct candidates *found, enum actor actor, unsigned count,
+                uint64_t *earliest_ns)
+{
+    for (unsigned i = 0; i < count; i++) {
+        const struct candidate c = {actor, i};
+        const uint64_t ns = next_ns(w, c);
+        if (ns <= w->kernel.now_ns)
+            found->at[found->count++] = c;
+        *earliest_ns = ns < *earliest_ns ? ns : *earliest_ns;
+    }
+}
+
+/* Returns when the first one can go on. */
+static uint64_t find(const struct world *w, struct candidates *found)
+{
+    uint64_t earliest_ns = UINT64_MAX;
+    found->count = 0;
+    add(w, found, ACTOR_REACTOR, w->scenario.reactor_count, &earliest_ns);
+    add(w, found, ACTOR_THREAD, w->scenario.thread_count, &earliest_ns);
+    add(w, found, ACTOR_PEER, w->peer_count, &earliest_ns);
+    return earliest_ns;
+}
+
+/* --- nobody has anything to do ---------------------------------------------------------------- */
+
+static void check_sleepers(const struct world *w)
+{
+    for (unsigned i = 0; i < w->scenario.reactor_count; i++)
+        SIM_CHECK("wake-up", fiber_has_returned(w->fibers[i]) || !log_has_work(w->broker->log, i),
+                  "reactor %u sleeps although the log has something for it", i);
+}
+
+static void let_time_pass(struct world *w, uint64_t until_ns)
+{
+    check_sleepers(w);
+    SIM_CHECK("progress", until_ns != UINT64_MAX, "everybody waits for ever");
+    w->kernel.now_ns = until_ns;
+}
+
+/* --- a step ----------------------------------------------------------------------------------- */
+
+static void resume(struct world *w, struct fiber *f)
+{
+    const bool preempt = w->scenario.preempt > 0 && random_one_in(&w->random, w->scenario.preempt);
+    sim_points_left = preempt ? random_between(&w->random, 1, POINTS_MAX) : UINT32_MAX;
+    fiber_resume(f);
+    sim_points_left = UINT32_MAX;
+}
+
+static bool lags(struct world *w, struct candidate c)
+{
+    return w->laggard_lags && c.actor == ACTOR_REACTOR && (int)c.index == w->scenario.laggard &&
+           !random_one_in(&w->random, LAG);
+}
+
+static void go_on(struct world *w, struct candidate c)
+{
+    switch (c.actor) {
+    case ACTOR_REACTOR:
+        resume(w, w->fibers[c.index]);
+        return;
+    case ACTOR_THREAD:
+        resume(w, w->threads[c.index].fiber);
+        return;
+    case ACTOR_PEER:
+        w->peers[c.index]->kind->act(w->peers[c.index]);
+        return;
+    }
+    UNREACHABLE("actor");
+}
+
+void schedule_step(struct world *w)
+{
+    struct candidates found;
+    const uint64_t earliest_ns = find(w, &found);
+    w->step_count++;
+    kernel_spend(&w->kernel, STEP_NS);
+    if (found.count == 0) {
+        let_time_pass(w, earliest_ns);
+        return;
+    }
+    const struct candidate c = found.at[random_below(&w->random, found.count)];
+    if (!lags(w, c))
+        go_on(w, c);
+}

@@ -1,0 +1,272 @@
+/* A subscriber's life: connects, reads at its pace, is cut, comes back where it was. What it is
+ * told is judged in subscriber_judge.c, how it is told is the transports' matter. */
+#include "sim/subscriber.h"
+
+#include "base/assert.h"
+#include "sim/failure.h"
+#include "sim/peers.h"
+#include "sim/world.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    ANEW_ONE_IN = 16, /* of those who come back begin somewhere else */
+    STALL_ONE_IN = 30,
+    SLOW_READ_MAX = 300,
+    BACK_MAX_US = 100 * MS,
+    SETTLED_BACK_MAX_US = 10 * MS,
+    LEAVING = 3333, /* its own close code: nobody else's */
+    LEAVE_ONE_IN = 200,
+    PING_ONE_IN = 40,
+};
+
+/* --- where to begin --------------------------------------------------------------------------- */
+
+static enum from draw_from(struct subscriber *s)
+{
+    struct random *r = s->peer.random;
+    static const enum from anew[] = {FROM_NOW, FROM_NOW, FROM_EARLIEST, FROM_LAST, FROM_ELSEWHERE};
+    const bool begins_anew = s->peer.goal == PEER_LIVE && random_one_in(r, ANEW_ONE_IN);
+    if (s->has_place && !begins_anew)
+        return FROM_SEEN;
+    return anew[random_below(r, sizeof(anew) / sizeof(anew[0]))];
+}
+
+/* Cursors of another log, and of its future. */
+static void draw_elsewhere(struct subscriber *s)
+{
+    const uint64_t epoch = s->peer.world->truth.epoch;
+    const uint32_t choice = random_below(s->peer.random, 3);
+    if (choice == 0)
+        snprintf(s->after, sizeof(s->after), "%016lx-%u", (unsigned long)epoch ^ 1,
+                 random_below(s->peer.random, 100));
+    else
+        snprintf(s->after, sizeof(s->after), "%016lx-%lu", (unsigned long)epoch, 1ul << 62);
+}
+
+void subscriber_choose_place(struct subscriber *s)
+{
+    s->from = draw_from(s);
+    s->is_open = s->awaits_gap = s->is_tagged = false;
+    switch (s->from) {
+    case FROM_SEEN:
+        snprintf(s->after, sizeof(s->after), "%016lx-%lu", (unsigned long)s->audit.truth->epoch,
+                 (unsigned long)s->audit.seen);
+        audit_begin(&s->audit, s->audit.seen);
+        return;
+    case FROM_NOW:
+        strcpy(s->after, "now");
+        return;
+    case FROM_EARLIEST:
+        strcpy(s->after, "earliest");
+        return;
+    case FROM_LAST:
+        snprintf(s->after, sizeof(s->after), "%u", random_below(s->peer.random, 10));
+        return;
+    case FROM_ELSEWHERE:
+        draw_elsewhere(s);
+        return;
+    }
+    UNREACHABLE("from");
+}
+
+/* --- coming and going ------------------------------------------------------------------------- */
+
+static void reset_wire(struct subscriber *s)
+{
+    response_reset(&s->response);
+    ws_client_reset(&s->ws);
+    sse_client_reset(&s->sse);
+    s->is_refused = s->is_posted = s->is_asking = false;
+    s->answer_count = 0;
+}
+
+static void come_back(struct subscriber *s)
+{
+    struct peer *p = &s->peer;
+    if (s->is_finished || p->goal == PEER_WATCH || p->goal == PEER_LEAVE) {
+        p->next_ns = UINT64_MAX;
+        return;
+    }
+    peer_connect(p);
+    reset_wire(s);
+    subscriber_choose_place(s);
+    trace("%s: asks from %s", p->name, s->after);
+    s->transport->ask(s);
+    peer_act_in(p, 0, MS);
+}
+
+static bool can_say_close(const struct subscriber *s)
+{
+    return s->response.status == 101 && !s->ws.has_close && !s->peer.has_ended;
+}
+
+static void leave(struct subscriber *s)
+{
+    s->is_leaving = true;
+    if (can_say_close(s) && random_one_in(s->peer.random, 2))
+        ws_client_say_close(&s->ws, &s->peer, LEAVING);
+    else
+        peer_close(&s->peer);
+}
+
+/* --- pace ------------------------------------------------------------------------------------- */
+
+static void draw_pace(struct subscriber *s)
+{
+    s->pace = (enum pace)random_below(s->peer.random, 3);
+    if (s->pace == PACE_SLOW)
+        s->peer.read_max = SLOW_READ_MAX;
+}
+
+static void wait_for_next(struct subscriber *s)
+{
+    struct peer *p = &s->peer;
+    const bool lives = p->goal == PEER_LIVE;
+    if (!peer_is_connected(p))
+        peer_act_in(p, MS, lives || s->is_refused ? BACK_MAX_US : SETTLED_BACK_MAX_US);
+    else if (lives && s->pace == PACE_SLOW)
+        peer_act_in(p, 2 * MS, 25 * MS);
+    else if (lives && s->pace == PACE_STALLING && random_one_in(p->random, STALL_ONE_IN))
+        peer_act_in(p, 100 * MS, 3000 * MS);
+    else
+        peer_act_eagerly(p);
+}
+
+/* --- acting ----------------------------------------------------------------------------------- */
+
+static void chatter(struct subscriber *s)
+{
+    struct peer *p = &s->peer;
+    if (p->goal != PEER_LIVE || !can_say_close(s) || s->ws.said_close)
+        return;
+    if (random_one_in(p->random, PING_ONE_IN))
+        ws_client_say_ping(&s->ws, p);
+    if (random_one_in(p->random, LEAVE_ONE_IN))
+        ws_client_say_close(&s->ws, p, LEAVING);
+}
+
+static void exchange(struct subscriber *s)
+{
+    struct peer *p = &s->peer;
+    peer_exchange(p);
+    if (peer_is_connected(p))
+        s->transport->read(s);
+    if (!peer_is_connected(p) || !peer_is_over(p))
+        return;
+    s->transport->ended(s);
+    peer_close(p);
+}
+
+void subscriber_step(struct subscriber *s)
+{
+    struct peer *p = &s->peer;
+    if (p->goal == PEER_LEAVE && !s->is_leaving)
+        leave(s);
+    if (!peer_is_connected(p)) {
+        come_back(s);
+        return;
+    }
+    chatter(s);
+    exchange(s);
+    wait_for_next(s);
+}
+
+/* A raw WebSocket under `latest` is not told what was trimmed before it could be sent. */
+static bool has_what_is_left(const struct subscriber *s)
+{
+    const struct audit *a = &s->audit;
+    if (a->policy != AUDIT_LATEST || !a->is_raw_ws || !peer_is_connected(&s->peer))
+        return false;
+    const uint64_t trimmed = world_first_retained(s->peer.world, s->peer.socket) - 1;
+    return truth_next(a->truth, &a->filters, trimmed > a->seen ? trimmed : a->seen) == 0;
+}
+
+bool subscriber_is_at_rest(const struct subscriber *s)
+{
+    if (s->is_finished)
+        return true;
+    if (!s->has_place || s->awaits_gap)
+        return false;
+    if (!audit_has_all(&s->audit) && !has_what_is_left(s))
+        return false;
+    return !s->transport->is_stream ||
+           (peer_is_connected(&s->peer) && s->is_open && !s->peer.has_ended && !s->ws.said_close);
+}
+
+/* --- life ------------------------------------------------------------------------------------- */
+
+void subscriber_init(struct subscriber *s, const struct transport *transport)
+{
+    static const enum audit_policy policies[] = {
+        [SLOW_CLOSE] = AUDIT_CLOSE, [SLOW_SKIP] = AUDIT_SKIP, [SLOW_LATEST] = AUDIT_LATEST};
+    struct peer *p = &s->peer;
+    s->transport = transport;
+    s->response.who = s->sse.who = p->name;
+    s->audit = (struct audit){.truth = &p->world->truth,
+                              .who = p->name,
+                              .policy = policies[p->world->scenario.settings.slow],
+                              .is_raw_ws = transport == &transport_ws_raw};
+}
+
+void subscriber_fini(struct subscriber *s)
+{
+    peer_fini(&s->peer);
+    response_fini(&s->response);
+    ws_client_fini(&s->ws);
+    sse_client_fini(&s->sse);
+    buffer_fini(&s->decoded);
+}
+
+/* --- the kind --------------------------------------------------------------------------------- */
+
+static struct subscriber *subscriber_of(const struct peer *p)
+{
+    return (struct subscriber *)(uintptr_t)p;
+}
+
+static void act(struct peer *p)
+{
+    subscriber_step(subscriber_of(p));
+}
+
+static bool is_at_rest(const struct peer *p)
+{
+    return subscriber_is_at_rest(subscriber_of(p));
+}
+
+static void fini(struct peer *p)
+{
+    struct subscriber *s = subscriber_of(p);
+    subscriber_fini(s);
+    free(s);
+}
+
+static void print_filters(const struct filters *f, char out[static 64])
+{
+    size_t len = 0;
+    out[0] = '\0';
+    for (unsigned i = 0; i < f->count && len < 64; i++)
+        len += (size_t)snprintf(out + len, 64 - len, " %s", f->names[i]);
+}
+
+struct peer *subscriber_new(struct world *w, unsigned number)
+{
+    static const struct peer_kind kind = {"subscriber", act, is_at_rest, fini};
+    static const struct transport *const transports[] = {&transport_ws_raw, &transport_ws_json,
+                                                         &transport_sse, &transport_poll};
+    char filters[64];
+    struct subscriber *s = calloc(1, sizeof(*s));
+    ASSERT(s);
+    peer_init(&s->peer, &kind, w, number);
+    const struct transport *transport = transports[random_below(&w->random, 4)];
+    snprintf(s->peer.name, sizeof(s->peer.name), "%s %u", transport->name, number);
+    subscriber_init(s, transport);
+    scenario_draw_filters(&w->scenario, &w->random, &s->audit.filters);
+    draw_pace(s);
+    print_filters(&s->audit.filters, filters);
+    trace("%s: wants%s, pace %d", s->peer.name, filters, (int)s->pace);
+    return &s->peer;
+}

@@ -1,0 +1,97 @@
+/* What all subscribers have in common, and what each transport adds to it. For the peers' own files
+ * only (peers.h makes subscribers). */
+#pragma once
+
+#include "sim/json_client.h"
+#include "sim/peer.h"
+#include "sim/response.h"
+#include "sim/sse_client.h"
+#include "sim/ws_client.h"
+
+/* Where a connection asks to begin. */
+enum from {
+    FROM_SEEN, /* behind what it has seen */
+    FROM_NOW,
+    FROM_EARLIEST,
+    FROM_LAST,
+    FROM_ELSEWHERE, /* a cursor that is not of this log: it is told a gap first */
+};
+
+enum pace { PACE_EAGER, PACE_SLOW, PACE_STALLING };
+
+struct subscriber;
+typedef void subscriber_fn(struct subscriber *s);
+typedef void subscriber_message_fn(struct subscriber *s, uint32_t number);
+
+struct transport {
+    const char *name;
+    bool is_stream;       /* its place is a connection, not only a cursor */
+    subscriber_fn *ask;   /* the connection is new */
+    subscriber_fn *read;  /* understands what has come; may ask again, or close */
+    subscriber_fn *ended; /* the server ended the connection: might it? */
+};
+extern const struct transport transport_ws_raw, transport_ws_json, transport_sse, transport_poll;
+
+struct subscriber {
+    struct peer peer;
+    struct audit audit;
+    const struct transport *transport;
+    enum pace pace;
+    bool has_place;   /* the audit has begun */
+    bool is_finished; /* its topic is over, and it has all of it */
+    bool is_leaving;
+    subscriber_message_fn *on_message; /* NULL: nothing more than the audit */
+
+    /* This connection, or this question. */
+    enum from from;
+    char after[RESPONSE_FIELD_MAX]; /* the place that it named */
+    bool is_open;                   /* it was told its place */
+    bool awaits_gap;                /* ... and a gap has to follow */
+    bool is_asking;                 /* a poll has not been answered */
+    bool is_tagged;                 /* the place stands in If-None-Match */
+    bool is_json, is_refused;
+    bool is_old;   /* HTTP/1.0, or says that it closes */
+    bool is_lines; /* a poll's answer is to have lines */
+    bool is_posted;
+    unsigned answer_count; /* of polls */
+    struct response response;
+    struct ws_client ws;
+    struct sse_client sse;
+    struct buffer decoded;
+};
+
+/* --- subscriber.c ----------------------------------------------------------------------------- */
+
+void subscriber_init(struct subscriber *s, const struct transport *transport);
+/* One small thing; also says when the next one is due. */
+void subscriber_step(struct subscriber *s);
+bool subscriber_is_at_rest(const struct subscriber *s);
+void subscriber_fini(struct subscriber *s);
+/* Draws where to go on from. */
+void subscriber_choose_place(struct subscriber *s);
+
+/* --- subscriber_judge.c: what it was told ----------------------------------------------------- */
+
+void subscriber_opened(struct subscriber *s, struct bytes cursor);
+void subscriber_message(struct subscriber *s, const struct envelope *e);
+void subscriber_gap(struct subscriber *s, const struct told_gap *gap);
+void subscriber_finished(struct subscriber *s);
+/* error: the name in its answer; absent: it has no place for one. */
+void subscriber_refused(struct subscriber *s, struct bytes error);
+/* Its place on this connection is behind `seq`. */
+void subscriber_begin(struct subscriber *s, uint64_t seq);
+/* The sequence of a cursor that has to be of this log. */
+uint64_t subscriber_seq(const struct subscriber *s, struct bytes cursor);
+/* Has the topic of its only filter, a plain one, come to its end? */
+bool subscriber_may_finish(const struct subscriber *s);
+/* The "error" of an answer's body. */
+void subscriber_read_refusal(struct subscriber *s);
+
+/* --- subscriber_ask.c ------------------------------------------------------------------------- */
+
+bool subscriber_is_plain(const struct subscriber *s); /* one filter without wildcards */
+/* GET /t..., with its topics, its form and its place. query: more of it, with a leading '&', or "".
+ * fields: whole lines. */
+void subscriber_ask(struct subscriber *s, const char *query, const char *fields);
+/* POST /t for an event stream. */
+void subscriber_ask_by_post(struct subscriber *s);

@@ -1,0 +1,149 @@
+/* What a subscriber makes of what it was told, whatever the transport was. The order is audit.c's
+ * to judge; here is judged whether it may be told such a thing at all. */
+#include "sim/subscriber.h"
+
+#include "sim/failure.h"
+#include "sim/world.h"
+
+#include <string.h>
+
+uint64_t subscriber_seq(const struct subscriber *s, struct bytes cursor)
+{
+    uint64_t epoch = 0, seq = 0;
+    const bool is_cursor = audit_cursor_parse(cursor, &epoch, &seq);
+    SIM_CHECK("protocol", is_cursor && epoch == s->peer.world->truth.epoch,
+              "%s: %.*s is no cursor of this log", s->peer.name, (int)cursor.len,
+              (const char *)cursor.at);
+    SIM_CHECK("order", seq <= s->peer.world->truth.head, "%s: the cursor %lu is ahead of the log",
+              s->peer.name, (unsigned long)seq);
+    return seq;
+}
+
+void subscriber_begin(struct subscriber *s, uint64_t seq)
+{
+    trace("%s: begins behind %lu", s->peer.name, (unsigned long)seq);
+    s->has_place = true;
+    s->is_open = true;
+    audit_begin(&s->audit, seq);
+}
+
+void subscriber_opened(struct subscriber *s, struct bytes cursor)
+{
+    SIM_CHECK("protocol", !s->is_open, "%s: opened twice", s->peer.name);
+    s->is_open = true;
+    switch (s->from) {
+    case FROM_SEEN:
+        audit_opened(&s->audit, cursor);
+        return;
+    case FROM_NOW:
+    case FROM_EARLIEST:
+    case FROM_LAST:
+        subscriber_begin(s, subscriber_seq(s, cursor));
+        return;
+    case FROM_ELSEWHERE:
+        s->awaits_gap = true;
+        SIM_CHECK("gap", !cursor.at || bytes_equal(cursor, bytes_from(s->after)),
+                  "%s: opened at %.*s before the gap behind %s", s->peer.name, (int)cursor.len,
+                  (const char *)cursor.at, s->after);
+        return;
+    }
+    UNREACHABLE("from");
+}
+
+/* Without memory a reactor loses what came to it, and says so as if it were trimmed. */
+static void note_retained(struct subscriber *s)
+{
+    const struct world *w = s->peer.world;
+    s->audit.first_retained =
+        w->scenario.allocation_fails > 0 ? UINT64_MAX : world_first_retained(w, s->peer.socket);
+}
+
+void subscriber_message(struct subscriber *s, const struct envelope *e)
+{
+    const struct truth *t = &s->peer.world->truth;
+    SIM_CHECK("gap", s->is_open && !s->awaits_gap, "%s: a message before %s", s->peer.name,
+              s->is_open ? "the gap that is due" : "the opening");
+    const uint32_t number = truth_number_of(t, e->payload, s->peer.name);
+    SIM_CHECK("payload", t->publishes[number].is_binary == e->is_binary,
+              "%s: message %u is text here and binary there", s->peer.name, number);
+    note_retained(s);
+    audit_message(&s->audit, e->id, e->topic, e->payload);
+    trace("%s: message %lu (%u)", s->peer.name, (unsigned long)s->audit.seen, number);
+    if (s->on_message)
+        s->on_message(s, number);
+}
+
+/* It named a place that never was: the gap says so, and where it is now. */
+static void told_elsewhere(struct subscriber *s, const struct told_gap *gap)
+{
+    SIM_CHECK("gap", bytes_equal(gap->after, bytes_from(s->after)),
+              "%s: a gap behind %.*s, which is not %s", s->peer.name, (int)gap->after.len,
+              (const char *)gap->after.at, s->after);
+    SIM_CHECK("gap", !gap->reason.at || bytes_equal(gap->reason, BYTES_LITERAL("epoch")),
+              "%s: a foreign cursor is `%.*s`", s->peer.name, (int)gap->reason.len,
+              (const char *)gap->reason.at);
+    s->awaits_gap = false;
+    subscriber_begin(s, subscriber_seq(s, gap->resumed));
+}
+
+void subscriber_gap(struct subscriber *s, const struct told_gap *gap)
+{
+    trace("%s: gap %.*s %.*s", s->peer.name, (int)gap->after.len, (const char *)gap->after.at,
+          (int)gap->resumed.len, (const char *)gap->resumed.at);
+    note_retained(s);
+    if (s->awaits_gap)
+        told_elsewhere(s, gap);
+    else
+        audit_gap(&s->audit, gap->after, gap->resumed, gap->reason);
+}
+
+/* --- ends ------------------------------------------------------------------------------------- */
+
+bool subscriber_may_finish(const struct subscriber *s)
+{
+    const struct truth *t = &s->peer.world->truth;
+    if (!subscriber_is_plain(s))
+        return false;
+    for (uint64_t seq = 1; seq <= t->head; seq++)
+        if (t->entries[seq].is_end && strcmp(t->entries[seq].topic, s->audit.filters.names[0]) == 0)
+            return true;
+    return false;
+}
+
+void subscriber_finished(struct subscriber *s)
+{
+    const struct truth *t = &s->peer.world->truth;
+    trace("%s: finished behind %lu", s->peer.name, (unsigned long)s->audit.seen);
+    SIM_CHECK("protocol", subscriber_may_finish(s), "%s: finished, but its topic is not",
+              s->peer.name);
+    SIM_CHECK("gap", !s->awaits_gap, "%s: finished before the gap that is due", s->peer.name);
+    s->is_finished = true;
+    if (s->from != FROM_SEEN)
+        return;
+    const uint64_t next = truth_next(t, &s->audit.filters, s->audit.seen);
+    SIM_CHECK("lost", next == 0 || t->entries[next].is_end, "%s: finished before it had %lu",
+              s->peer.name, (unsigned long)next);
+}
+
+void subscriber_refused(struct subscriber *s, struct bytes error)
+{
+    /* Of bodies and answers that nobody takes: any run may use all of --body-memory. */
+    const bool is_memory = (s->is_posted || s->transport == &transport_poll) &&
+                           (bytes_equal(error, BYTES_LITERAL("memory")) ||
+                            bytes_equal(error, BYTES_LITERAL("no_memory")));
+    trace("%s: refused, %.*s", s->peer.name, (int)error.len, (const char *)error.at);
+    SIM_CHECK("protocol", is_memory || world_may_refuse(s->peer.world),
+              "%s: refused without need (%.*s)", s->peer.name, (int)error.len,
+              (const char *)error.at);
+    s->is_refused = true;
+}
+
+void subscriber_read_refusal(struct subscriber *s)
+{
+    const struct response *r = &s->response;
+    SIM_CHECK("protocol", r->status == 503, "%s: answered by %u: %.*s", s->peer.name, r->status,
+              (int)buffer_len(&r->body), (const char *)buffer_bytes(&r->body).at);
+    json_t *body = json_client_parse(buffer_bytes(&r->body), s->peer.name);
+    subscriber_refused(s, json_client_string(json_object_get(body, "error"), s->peer.name));
+    json_decref(body);
+}

@@ -1,0 +1,236 @@
+/* The ledger of publishes, and the order as the log gave it out. */
+#include "sim/truth.h"
+
+#include "base/assert.h"
+#include "log/log.h"
+#include "sim/failure.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static struct truth *present; /* log_order() has no user */
+
+void truth_init(struct truth *t, const uint64_t *now_ns)
+{
+    *t = (struct truth){.now_ns = now_ns};
+    present = t;
+}
+
+void truth_fini(struct truth *t)
+{
+    free(t->publishes);
+    free(t->entries);
+    present = NULL;
+}
+
+void truth_set_epoch(struct truth *t, uint64_t epoch)
+{
+    t->epoch = epoch;
+}
+
+/* --- publishes -------------------------------------------------------------------------------- */
+
+uint32_t truth_new_publish(struct truth *t, const char *topic, uint32_t len, bool is_binary)
+{
+    if (t->publish_count == t->publish_capacity) {
+        t->publish_capacity = t->publish_capacity * 2 + 64;
+        t->publishes = realloc(t->publishes, t->publish_capacity * sizeof(*t->publishes));
+        ASSERT(t->publishes);
+    }
+    struct publish *p = &t->publishes[t->publish_count];
+    ASSERT(len >= TRUTH_PAYLOAD_MIN && strlen(topic) < TRUTH_TOPIC_MAX);
+    *p = (struct publish){.number = t->publish_count, .len = len, .is_binary = is_binary};
+    strcpy(p->topic, topic);
+    return t->publish_count++;
+}
+
+/* Whole pieces only, so that text stays UTF-8. */
+static void fill_text(uint8_t *at, uint32_t len)
+{
+    static const char piece[] = "abc\n\"\\\x01\t\xe2\x82\xac\n\n";
+    const uint32_t piece_len = sizeof(piece) - 1;
+    for (; len >= piece_len; at += piece_len, len -= piece_len)
+        memcpy(at, piece, piece_len);
+    memset(at, 'z', len);
+}
+
+void truth_payload(const struct publish *p, uint8_t *out)
+{
+    char head[16];
+    const uint32_t head_len = (uint32_t)snprintf(head, sizeof(head), "%u:", p->number);
+    ASSERT(head_len <= p->len);
+    memcpy(out, head, head_len);
+    if (!p->is_binary)
+        fill_text(out + head_len, p->len - head_len);
+    for (uint32_t i = head_len; p->is_binary && i < p->len; i++)
+        out[i] = (uint8_t)(0x80 ^ (i * 7 + p->number));
+}
+
+uint32_t truth_number_of(const struct truth *t, struct bytes payload, const char *who)
+{
+    uint64_t number = 0;
+    size_t i = 0;
+    while (i < payload.len && i < 9 && payload.at[i] >= '0' && payload.at[i] <= '9')
+        number = number * 10 + (uint64_t)(payload.at[i++] - '0');
+    SIM_CHECK("payload", i > 0 && i < payload.len && number < t->publish_count,
+              "%s: %zu bytes that nobody published", who, payload.len);
+    const struct publish *p = &t->publishes[number];
+    uint8_t *due = malloc(p->len);
+    ASSERT(due);
+    truth_payload(p, due);
+    SIM_CHECK("payload", payload.len == p->len && memcmp(due, payload.at, p->len) == 0,
+              "%s: publish %u has %u bytes, and came as %zu others", who, p->number, p->len,
+              payload.len);
+    free(due);
+    return (uint32_t)number;
+}
+
+void truth_accepted(struct truth *t, uint32_t number, uint64_t epoch, uint64_t seq)
+{
+    struct publish *p = &t->publishes[number];
+    SIM_CHECK("accepted", epoch == t->epoch, "publish %u: told another epoch", number);
+    SIM_CHECK("accepted", p->seq == seq, "publish %u: told %lu, is at %lu", number,
+              (unsigned long)seq, (unsigned long)p->seq);
+    p->state = PUBLISH_ACCEPTED;
+    p->told_seq = seq;
+}
+
+void truth_taken(struct truth *t, uint32_t number)
+{
+    t->publishes[number].state = PUBLISH_ACCEPTED;
+}
+
+void truth_refused(struct truth *t, uint32_t number)
+{
+    struct publish *p = &t->publishes[number];
+    SIM_CHECK("refused", p->seq == 0, "publish %u was refused, and is in the log at %lu", number,
+              (unsigned long)p->seq);
+    p->state = PUBLISH_REFUSED;
+}
+
+static bool is_finished(const struct truth *t, const char *topic, uint64_t before)
+{
+    for (uint64_t seq = 1; t->end_count > 0 && seq < before; seq++)
+        if (t->entries[seq].is_end && strcmp(t->entries[seq].topic, topic) == 0)
+            return true;
+    return false;
+}
+
+/* A thread that publishes to a finished topic is not told so. */
+void truth_judge(const struct truth *t)
+{
+    for (uint32_t i = 0; i < t->publish_count; i++) {
+        const struct publish *p = &t->publishes[i];
+        const bool is_lost = p->state == PUBLISH_ACCEPTED && p->seq == 0;
+        SIM_CHECK("accepted", !is_lost || is_finished(t, p->topic, t->head + 1),
+                  "publish %u was accepted, and is not in the log", i);
+    }
+}
+
+/* --- the order -------------------------------------------------------------------------------- */
+
+static struct entry *add_entry(struct truth *t, uint64_t seq)
+{
+    SIM_CHECK("order", seq == t->head + 1, "the log gives out %lu after %lu", (unsigned long)seq,
+              (unsigned long)t->head);
+    if (seq >= t->entry_capacity) {
+        t->entry_capacity = t->entry_capacity * 2 + 64;
+        t->entries = realloc(t->entries, t->entry_capacity * sizeof(*t->entries));
+        ASSERT(t->entries);
+    }
+    t->head = seq;
+    t->entries[seq] = (struct entry){.ordered_ns = *t->now_ns};
+    return &t->entries[seq];
+}
+
+static void record_publish(struct truth *t, struct entry *e, const struct message *m)
+{
+    e->number = truth_number_of(t, message_payload(m), "the log");
+    struct publish *p = &t->publishes[e->number];
+    SIM_CHECK("payload", strcmp(p->topic, e->topic) == 0, "publish %u: its topic is %s", e->number,
+              e->topic);
+    SIM_CHECK("twice", p->seq == 0, "publish %u is in the log at %lu and %lu", e->number,
+              (unsigned long)p->seq, (unsigned long)t->head);
+    SIM_CHECK("refused", p->state != PUBLISH_REFUSED, "publish %u was refused, and is in the log",
+              e->number);
+    if (!e->is_void)
+        p->seq = t->head;
+}
+
+static void record(struct truth *t, const struct message *m, uint64_t seq)
+{
+    struct entry *e = add_entry(t, seq);
+    const struct bytes topic = message_topic(m);
+    ASSERT(topic.len < TRUTH_TOPIC_MAX);
+    memcpy(e->topic, topic.at, topic.len);
+    e->is_void = is_finished(t, e->topic, seq);
+    e->is_end = m->kind == MESSAGE_END && !e->is_void;
+    t->end_count += e->is_end;
+    if (m->kind != MESSAGE_END)
+        record_publish(t, e, m);
+}
+
+void __real_log_order(struct log *l, struct message *chain, uint64_t first_seq, int64_t time_ms);
+void __wrap_log_order(struct log *l, struct message *chain, uint64_t first_seq, int64_t time_ms);
+
+void __wrap_log_order(struct log *l, struct message *chain, uint64_t first_seq, int64_t time_ms)
+{
+    uint64_t seq = first_seq;
+    for (const struct message *m = chain; m; m = m->next_in_entry)
+        record(present, m, seq++);
+    __real_log_order(l, chain, first_seq, time_ms);
+}
+
+/* --- what a subscription may see -------------------------------------------------------------- */
+
+static bool name_matches(const char *filter, const char *topic)
+{
+    for (;;) {
+        const size_t wanted = strcspn(filter, "."), level = strcspn(topic, ".");
+        if (wanted == 1 && *filter == '#')
+            return true;
+        if (!(wanted == 1 && *filter == '*') &&
+            !(wanted == level && memcmp(filter, topic, level) == 0))
+            return false;
+        filter += wanted;
+        topic += level;
+        if (*filter == '\0' || *topic == '\0')
+            return *topic == '\0' && (*filter == '\0' || strcmp(filter, ".#") == 0);
+        filter++;
+        topic++;
+    }
+}
+
+bool filters_match(const struct filters *f, const char *topic)
+{
+    for (unsigned i = 0; i < f->count; i++)
+        if (name_matches(f->names[i], topic))
+            return true;
+    return false;
+}
+
+static bool is_for(const struct truth *t, const struct filters *f, uint64_t seq)
+{
+    const struct entry *e = &t->entries[seq];
+    if (e->is_void || !filters_match(f, e->topic))
+        return false;
+    const bool is_alone = f->count == 1 && strcmp(f->names[0], e->topic) == 0;
+    return !e->is_end || is_alone;
+}
+
+uint64_t truth_next(const struct truth *t, const struct filters *f, uint64_t after)
+{
+    for (uint64_t seq = after + 1; seq <= t->head; seq++)
+        if (is_for(t, f, seq))
+            return seq;
+    return 0;
+}
+
+uint64_t truth_last(const struct truth *t, const struct filters *f, uint64_t until)
+{
+    for (uint64_t seq = until < t->head ? until : t->head; seq > 0; seq--)
+        if (is_for(t, f, seq))
+            return seq;
+    return 0;
+}

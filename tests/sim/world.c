@@ -1,0 +1,299 @@
+/* Set-up, the phases of a run, and the promises that need a view of everything. Who goes on next is
+ * in schedule.c. */
+#include "sim/world.h"
+
+#include "base/alloc.h"
+#include "sim/failure.h"
+#include "sim/heap.h"
+#include "sim/peers.h"
+#include "sim/schedule.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum {
+    RUN_STEPS_MAX = 6000,
+    SETTLE_STEPS_MAX = 100000,
+    DRAIN_STEPS_MAX = 100000,
+    BYSTANDER_MAX_MS = 400,
+};
+#define SECOND_NS UINT64_C(1000000000)
+#define RUN_NS    (20 * SECOND_NS)
+#define SETTLE_NS (300 * SECOND_NS)
+
+/* What a listener tells the kernel (io/listener.h). */
+#define USER_TIMEOUT_NS(heartbeat_ms) ((heartbeat_ms)*UINT64_C(900000) - 400000000)
+#define KEEPALIVE_NS(heartbeat_ms)    ((heartbeat_ms)*UINT64_C(2000000))
+
+/* --- set-up ----------------------------------------------------------------------------------- */
+
+static void wake(void *user, unsigned reactor)
+{
+    struct world *w = user;
+    io_wake(w->reactors[reactor].io);
+}
+
+static bool start_broker(struct world *w)
+{
+    struct scenario *s = &w->scenario;
+    w->broker = alloc_reserve(sizeof(*w->broker));
+    w->reactors = alloc_reserve(s->reactor_count * sizeof(*w->reactors));
+    if (!w->broker || !w->reactors)
+        return false;
+    w->broker->settings = s->settings;
+    w->broker->reactors = w->reactors;
+    w->broker->reactor_count = s->reactor_count;
+    w->broker->version = "simulated";
+    w->broker->io_name = "simulated";
+    s->log.wake = wake;
+    s->log.wake_user = w;
+    if (log_new(&w->broker->log, &s->log) != 0)
+        return false;
+    truth_set_epoch(&w->truth, log_epoch(w->broker->log));
+    return true;
+}
+
+static bool start_reactor(struct world *w, unsigned index)
+{
+    static const int no_descriptor = -1;
+    struct reactor *r = &w->reactors[index];
+    struct io *io = kernel_io_new(&w->kernel, w->scenario.slot_count);
+    return reactor_init(r, w->broker, index, &io, w->scenario.slot_count) == 0 &&
+           reactor_listen(r, &no_descriptor, 1) == 0;
+}
+
+static bool start_server(struct world *w)
+{
+    if (!start_broker(w))
+        return false;
+    for (unsigned i = 0; i < w->scenario.reactor_count; i++)
+        if (!start_reactor(w, i))
+            return false;
+    return true;
+}
+
+static void stop_server(struct world *w)
+{
+    for (unsigned i = 0; w->reactors && i < w->scenario.reactor_count; i++)
+        reactor_fini(&w->reactors[i]);
+    if (w->broker && w->broker->log)
+        log_free(&w->broker->log);
+    alloc_release(w->reactors, w->scenario.reactor_count * sizeof(*w->reactors));
+    alloc_release(w->broker, sizeof(*w->broker));
+}
+
+static void add(struct world *w, struct peer *(*make)(struct world *, unsigned), unsigned count)
+{
+    for (unsigned i = 0; i < count; i++)
+        w->peers[w->peer_count++] = make(w, i);
+}
+
+static void add_peers(struct world *w)
+{
+    const struct scenario *s = &w->scenario;
+    add(w, subscriber_new, s->subscriber_count);
+    add(w, publisher_new, s->publisher_count);
+    add(w, ws_publisher_new, s->ws_publisher_count);
+    add(w, bystander_new, s->has_bystander);
+    add(w, nuisance_new, s->nuisance_count);
+}
+
+static void begin(struct world *w, uint64_t seed)
+{
+    memset(w, 0, sizeof(*w));
+    w->seed = seed;
+    w->random = random_from(seed);
+    failure_begin(seed, &w->kernel.now_ns);
+    heap_begin();
+    kernel_init(&w->kernel, &w->random);
+    truth_init(&w->truth, &w->kernel.now_ns);
+    scenario_draw(&w->scenario, &w->random);
+    w->kernel.user_timeout_ns = USER_TIMEOUT_NS(w->scenario.settings.heartbeat_ms);
+    w->kernel.keepalive_ns = KEEPALIVE_NS(w->scenario.settings.heartbeat_ms);
+}
+
+static void begin_faults(struct world *w)
+{
+    w->kernel.faults = w->scenario.faults;
+    heap_fail_once_in(&w->random, w->scenario.allocation_fails);
+    w->laggard_lags = true;
+}
+
+static void end_faults(struct world *w)
+{
+    w->kernel.faults = (struct kernel_faults){0};
+    heap_fail_once_in(&w->random, 0);
+    w->laggard_lags = false;
+    w->broker->settings.conn_count_max = KERNEL_SLOTS_MAX * KERNEL_REACTORS_MAX;
+    w->broker->settings.stream_max_ms = 0;
+}
+
+/* --- phases ----------------------------------------------------------------------------------- */
+
+static void set_goal(struct world *w, enum peer_goal goal)
+{
+    for (unsigned i = 0; i < w->peer_count; i++) {
+        w->peers[i]->goal = goal;
+        w->peers[i]->next_ns = w->kernel.now_ns;
+    }
+}
+
+static bool all_published(const struct world *w)
+{
+    for (unsigned i = 0; i < w->scenario.thread_count; i++)
+        if (w->threads[i].next_ns != UINT64_MAX)
+            return false;
+    for (unsigned i = 0; i < w->peer_count; i++)
+        if (w->peers[i]->goal == PEER_LIVE && w->peers[i]->publishes &&
+            !w->peers[i]->kind->is_at_rest(w->peers[i]))
+            return false;
+    return true;
+}
+
+static const struct peer *not_at_rest(const struct world *w)
+{
+    for (unsigned i = 0; i < w->peer_count; i++)
+        if (!w->peers[i]->kind->is_at_rest(w->peers[i]))
+            return w->peers[i];
+    return NULL;
+}
+
+static void live(struct world *w)
+{
+    const uint64_t end_ns = w->kernel.now_ns + RUN_NS;
+    begin_faults(w);
+    for (int i = 0; i < RUN_STEPS_MAX && w->kernel.now_ns < end_ns && !all_published(w); i++)
+        schedule_step(w);
+}
+
+/* Nothing goes wrong any more: everybody gets all there is. */
+static void settle(struct world *w)
+{
+    const uint64_t end_ns = w->kernel.now_ns + SETTLE_NS;
+    trace("everything settles");
+    end_faults(w);
+    set_goal(w, PEER_SETTLE);
+    for (int i = 0; not_at_rest(w) || !schedule_threads_are_over(w); i++) {
+        if (i == SETTLE_STEPS_MAX || w->kernel.now_ns > end_ns)
+            sim_fail("rest", "%s has not come to rest",
+                     not_at_rest(w) ? not_at_rest(w)->name : "a thread");
+        schedule_step(w);
+    }
+}
+
+/* Descriptors, and what the reactors take for connections: they hear of a close a little later. */
+static unsigned open_count(const struct world *w)
+{
+    unsigned count = kernel_held_count(&w->kernel);
+    for (unsigned i = 0; i < w->scenario.reactor_count; i++)
+        count += w->reactors[i].open_count;
+    return count;
+}
+
+static void check_let_go(const struct world *w)
+{
+    const struct broker *b = w->broker;
+    SIM_CHECK("let go", atomic_load(&b->conn_count) == 0, "%u connections are counted",
+              atomic_load(&b->conn_count));
+    SIM_CHECK("let go", atomic_load(&b->body_bytes) == 0, "%lu bytes of bodies are counted",
+              (unsigned long)atomic_load(&b->body_bytes));
+    SIM_CHECK("let go", atomic_load(&b->pinned_bytes) == 0, "%lu bytes are pinned",
+              (unsigned long)atomic_load(&b->pinned_bytes));
+    for (unsigned i = 0; i < b->reactor_count; i++) {
+        const struct reactor *r = &w->reactors[i];
+        SIM_CHECK("let go", r->subscription_count == 0, "reactor %u: %u subscriptions", i,
+                  r->subscription_count);
+        SIM_CHECK("let go", list_is_empty(&r->cuts), "reactor %u: a cut frame", i);
+    }
+}
+
+/* Who is not there any more leaves nothing behind. */
+static void leave(struct world *w)
+{
+    const uint64_t end_ns = w->kernel.now_ns + SETTLE_NS;
+    trace("everybody leaves");
+    set_goal(w, PEER_LEAVE);
+    for (int i = 0; open_count(w) > 0; i++) {
+        if (i == SETTLE_STEPS_MAX || w->kernel.now_ns > end_ns)
+            sim_fail("let go", "%u connections are open although everybody left", open_count(w));
+        schedule_step(w);
+    }
+    check_let_go(w);
+}
+
+static void drain(struct world *w)
+{
+    const uint64_t began_ns = w->kernel.now_ns;
+    const uint64_t end_ns =
+        began_ns + w->scenario.settings.drain_ms * UINT64_C(1000000) + 10 * SECOND_NS;
+    trace("the server drains");
+    w->draining = true;
+    if (w->peer_count > 0 && w->peers[0]->goal != PEER_LEAVE)
+        set_goal(w, PEER_WATCH);
+    atomic_store(&w->broker->drain_ns, began_ns);
+    for (unsigned i = 0; i < w->scenario.reactor_count; i++)
+        io_wake(w->reactors[i].io);
+    for (int i = 0; !schedule_reactors_are_over(w) || !schedule_threads_are_over(w); i++) {
+        if (i == DRAIN_STEPS_MAX || w->kernel.now_ns > end_ns)
+            sim_fail("drain", "the drain does not end");
+        schedule_step(w);
+    }
+}
+
+/* --- the end ---------------------------------------------------------------------------------- */
+
+static void check_bystander(const struct world *w)
+{
+    for (unsigned i = 0; i < w->peer_count; i++) {
+        const uint64_t worst_ms = bystander_worst_ns(w->peers[i]) / 1000000;
+        SIM_CHECK("latency", worst_ms <= BYSTANDER_MAX_MS, "a bystander waited for %lu ms",
+                  (unsigned long)worst_ms);
+    }
+}
+
+static void end(struct world *w)
+{
+    for (unsigned i = 0; i < w->peer_count; i++)
+        w->peers[i]->kind->fini(w->peers[i]);
+    schedule_fini(w);
+    stop_server(w);
+    SIM_CHECK("let go", kernel_held_count(&w->kernel) == 0, "%u descriptors are left",
+              kernel_held_count(&w->kernel));
+    heap_judge();
+    truth_fini(&w->truth);
+    kernel_fini(&w->kernel);
+}
+
+void world_run(uint64_t seed)
+{
+    static struct world w;
+    begin(&w, seed);
+    if (!start_server(&w))
+        sim_fail("start", "the server did not start");
+    schedule_init(&w);
+    add_peers(&w);
+    live(&w);
+    if (!w.scenario.drains_early) {
+        settle(&w);
+        truth_judge(&w.truth);
+        check_bystander(&w);
+        if (random_one_in(&w.random, 2))
+            leave(&w);
+    }
+    drain(&w);
+    end(&w);
+}
+
+/* --- for the peers ---------------------------------------------------------------------------- */
+
+uint64_t world_first_retained(const struct world *w, const struct socket *s)
+{
+    if (w->scenario.allocation_fails > 0)
+        return UINT64_MAX; /* also lost is what there was no memory for */
+    return w->reactors[s->reactor].subscriptions.history.first_seq;
+}
+
+bool world_may_refuse(const struct world *w)
+{
+    return w->scenario.is_full || w->scenario.allocation_fails > 0 || w->draining;
+}

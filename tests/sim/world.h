@@ -1,0 +1,40 @@
+/* One run: the server's reactors on their fibers, the peers around them, and the scheduler that
+ * lets one of them go on at a time. The promises that can be judged from outside of all peers are
+ * judged here, whenever everybody sleeps and at the end. */
+#pragma once
+
+#include "conn/reactor.h"
+#include "sim/kernel.h"
+#include "sim/peer.h"
+#include "sim/scenario.h"
+#include "sim/thread.h"
+#include "sim/truth.h"
+
+enum { PEERS_MAX = 48, THREADS_MAX = 3 };
+
+struct world {
+    uint64_t seed;
+    struct random random;
+    struct scenario scenario;
+    struct kernel kernel;
+    struct truth truth;
+    struct broker *broker;
+    struct reactor *reactors;
+    struct fiber *fibers[KERNEL_REACTORS_MAX]; /* the reactors' */
+    struct thread threads[THREADS_MAX];
+    struct peer *peers[PEERS_MAX];
+    unsigned peer_count;
+    uint64_t step_count;
+    bool draining;
+    bool laggard_lags;
+};
+
+/* The whole run; returns when every promise was kept. */
+void world_run(uint64_t seed);
+
+/* --- for the peers ---------------------------------------------------------------------------- */
+
+/* The oldest sequence that the reactor of that socket still has. */
+uint64_t world_first_retained(const struct world *w, const struct socket *s);
+/* A peer was refused for want of memory, descriptors or places: is that possible in this run? */
+bool world_may_refuse(const struct world *w);
