@@ -339,7 +339,7 @@ static ON_REACTOR void settle_whole(struct reactor *r, struct conn *c,
         outbox_free(&c->outbox);
     c->blocked_ms = 0;
     conn_clear(c, CONN_LOST);
-    if (record->outbox_len > 0 || record->cut_len > 0)
+    if (record->outbox_len > 0 || record->cut_len > 0 || conn_has(c, CONN_WAS_BLOCKED))
         conn_drained(r, c);
     if (conn_is_behind(c) || finish_is_over(r, c))
         reactor_queue_flush(r, c);

@@ -184,6 +184,32 @@ Test(sender, a_peer_is_read_again_after_a_pong_that_was_blocked_behind_many_mess
     teardown();
 }
 
+Test(sender, a_peer_is_read_again_wherever_the_send_behind_its_pong_was_cut)
+{
+    static const char ping[] = "\x89\x80\x01\x02\x03\x04";
+    for (size_t room = 0; room < 200; room++) {
+        setup(300);
+        subscribe(websocket_request);
+        fake->room = fake->refill = 0;
+        publish(0);
+        turns(2); /* blocked */
+        say(ping);
+        turns(1); /* its pong waits */
+        say(ping);
+        turns(1); /* it is not read while it does not read */
+        for (unsigned i = 1; i < 5; i++)
+            publish(i);
+        fake->room = room;
+        push_event(fake, IO_WRITABLE);
+        turns(2);
+        fake->room = fake->refill = SIZE_MAX;
+        push_event(fake, IO_WRITABLE);
+        turns(6);
+        cr_assert(conn_has(&reactor->conns[0], CONN_POLLING_IN), "after %zu bytes", room);
+        teardown();
+    }
+}
+
 Test(sender, an_answer_is_whole_wherever_it_is_cut)
 {
     for (size_t cut = 0; cut < 150; cut++) {
