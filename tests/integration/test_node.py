@@ -7,13 +7,15 @@ import json
 import pathlib
 import shutil
 import subprocess
+import time
 
 from lib import check, http, testing
 
 HERE = pathlib.Path(__file__).resolve().parent
 INSTALL_FOLDER = HERE.parents[1] / 'build/node'
 PACKAGES = ['ws', 'eventsource']
-INSTALL_S = 180
+INSTALL_S = 90
+RETRY_S = 1800  # where npm cannot reach anybody: once is enough for all tests
 TEXTS = ['plain', 'Grüße, 世界', '🦁 👩‍👩‍👧', 'two\nlines', '', ' leading', '"quoted"', 'x' * 100000]
 CONNECTING = 0
 
@@ -22,22 +24,33 @@ def has_packages(modules):
     return all((modules / package / 'package.json').exists() for package in PACKAGES)
 
 
+def npm_install():
+    """Returns what went wrong, or None."""
+    argv = ['npm', 'install', '--prefix', str(INSTALL_FOLDER), '--no-audit', '--no-fund',
+            '--silent', *PACKAGES]
+    try:
+        done = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                              timeout=INSTALL_S, check=False)
+    except subprocess.TimeoutExpired:
+        return f'npm install took longer than {INSTALL_S} s'
+    said = (done.stderr + done.stdout).strip().splitlines()
+    return None if done.returncode == 0 else said[-1] if said else f'exit {done.returncode}'
+
+
 def install():
-    """npm install, by one test run at a time. Returns what went wrong, or None."""
+    """By one test at a time; a failure is remembered. Returns what went wrong, or None."""
     INSTALL_FOLDER.mkdir(parents=True, exist_ok=True)
+    failure = INSTALL_FOLDER / '.failure'
     with open(INSTALL_FOLDER / '.lock', 'w', encoding='utf-8') as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if has_packages(INSTALL_FOLDER / 'node_modules'):
             return None
-        argv = ['npm', 'install', '--prefix', str(INSTALL_FOLDER), '--no-audit', '--no-fund',
-                '--silent', *PACKAGES]
-        try:
-            done = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, text=True,
-                                  timeout=INSTALL_S, check=False)
-        except subprocess.TimeoutExpired:
-            return f'npm install took longer than {INSTALL_S} s'
-        said = (done.stderr + done.stdout).strip().splitlines()
-        return None if done.returncode == 0 else said[-1] if said else f'exit {done.returncode}'
+        if failure.exists() and time.time() - failure.stat().st_mtime < RETRY_S:
+            return failure.read_text(encoding='utf-8')
+        problem = npm_install()
+        if problem:
+            failure.write_text(problem, encoding='utf-8')
+        return problem
 
 
 def node_modules(case):
