@@ -277,12 +277,13 @@ static void tell_own_set(const struct arrival *a, const struct topic *topic)
 }
 
 /* A message that nobody gets. False: its topic was finished before. Else there was no memory for a
- * topic that nobody names: who has a pattern for it has lost it. */
-static bool lose(struct subscriptions *s, struct message *m)
+ * topic that nobody names: who has a pattern for it has lost it, and is told so. */
+static bool lose(struct subscriptions *s, const struct message *m, struct arrival *arrival)
 {
     if (topic_find(&s->topics, message_topic(m)))
         return false;
-    pattern_find(&s->patterns, message_topic(m), raise_trimmed, &m->seq);
+    pattern_find(&s->patterns, message_topic(m), raise_trimmed, &arrival->seq);
+    pattern_find(&s->patterns, message_topic(m), tell_sets, arrival);
     return true;
 }
 
@@ -292,7 +293,7 @@ bool subscriptions_append(struct subscriptions *s, struct message *m, subscripti
     struct arrival arrival = {m->seq, found, user};
     struct topic *topic = history_append(&s->history, m);
     if (!topic)
-        return lose(s, m);
+        return lose(s, m, &arrival);
     if (m->kind == MESSAGE_END) {
         tell_own_set(&arrival, topic);
         return true;

@@ -80,7 +80,7 @@ size_t pipe_room(const struct pipe *p)
 
 void pipe_write(struct pipe *p, struct bytes b)
 {
-    if (p->end + b.len > p->capacity) {
+    if (p->begin > 0 && p->end + b.len > p->capacity) {
         memmove(p->at, p->at + p->begin, pipe_len(p));
         p->end = pipe_len(p);
         p->begin = 0;

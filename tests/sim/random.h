@@ -44,7 +44,8 @@ static inline bool random_one_in(struct random *r, uint32_t n)
 /* 1..max, small ones as likely as large ones: lengths at which things are cut. */
 static inline size_t random_length(struct random *r, size_t max)
 {
-    const unsigned bits = 64 - (unsigned)__builtin_clzll(max);
-    const uint64_t length = random_next(r) & ((UINT64_C(1) << random_between(r, 1, bits)) - 1);
+    const unsigned bits_max = 64 - (unsigned)__builtin_clzll(max);
+    const uint64_t mask = (UINT64_C(1) << random_between(r, 1, bits_max)) - 1;
+    const uint64_t length = random_next(r) & mask;
     return length == 0 ? 1 : length > max ? max : (size_t)length;
 }

@@ -46,9 +46,20 @@ static void draw_elsewhere(struct subscriber *s)
         snprintf(s->after, sizeof(s->after), "%016lx-%lu", (unsigned long)epoch, 1ul << 62);
 }
 
+/* The newest message that a publisher knows to be in the log. */
+static uint64_t newest_told(const struct truth *t)
+{
+    uint64_t newest = 0;
+    for (uint32_t i = 0; i < t->publish_count; i++)
+        if (t->publishes[i].told_seq > newest)
+            newest = t->publishes[i].told_seq;
+    return newest;
+}
+
 void subscriber_choose_place(struct subscriber *s)
 {
     s->from = draw_from(s);
+    s->told_seq = s->from == FROM_NOW ? newest_told(s->audit.truth) : 0;
     s->is_open = s->awaits_gap = s->is_tagged = false;
     switch (s->from) {
     case FROM_SEEN:

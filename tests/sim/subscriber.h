@@ -45,6 +45,7 @@ struct subscriber {
     /* This connection, or this question. */
     enum from from;
     char after[RESPONSE_FIELD_MAX]; /* the place that it named */
+    uint64_t told_seq;              /* the newest that a publisher was told before it asked */
     bool is_open;                   /* it was told its place */
     bool awaits_gap;                /* ... and a gap has to follow */
     bool is_asking;                 /* a poll has not been answered */

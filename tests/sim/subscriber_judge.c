@@ -22,6 +22,8 @@ uint64_t subscriber_seq(const struct subscriber *s, struct bytes cursor)
 void subscriber_begin(struct subscriber *s, uint64_t seq)
 {
     trace("%s: begins behind %lu", s->peer.name, (unsigned long)seq);
+    SIM_CHECK("order", seq >= s->told_seq, "%s: `now` is %lu, but %lu was told to be in the log",
+              s->peer.name, (unsigned long)seq, (unsigned long)s->told_seq);
     s->has_place = true;
     s->is_open = true;
     audit_begin(&s->audit, seq);
@@ -102,7 +104,7 @@ void subscriber_gap(struct subscriber *s, const struct told_gap *gap)
 bool subscriber_may_finish(const struct subscriber *s)
 {
     const struct truth *t = &s->peer.world->truth;
-    if (!subscriber_is_plain(s))
+    if (!filters_are_one_topic(&s->audit.filters))
         return false;
     for (uint64_t seq = 1; seq <= t->head; seq++)
         if (t->entries[seq].is_end && strcmp(t->entries[seq].topic, s->audit.filters.names[0]) == 0)

@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { WAIT_MAX_S = 2, AGAIN_ONE_IN = 3 };
+enum { WAIT_MAX_S = 2, AGAIN_ONE_IN = 2 };
 
 static void ask(struct subscriber *s)
 {
@@ -19,7 +19,8 @@ static void ask(struct subscriber *s)
     s->is_asking = true;
     s->is_lines = random_one_in(r, 2);
     s->is_old = random_one_in(r, 6);
-    snprintf(wait, sizeof(wait), "&wait=%u", random_below(r, WAIT_MAX_S + 1));
+    const uint32_t wait_s = random_one_in(r, 2) ? 0 : random_between(r, 1, WAIT_MAX_S);
+    snprintf(wait, sizeof(wait), "&wait=%u", wait_s);
     subscriber_ask(s, wait, s->is_lines ? "Accept: application/x-ndjson\r\n" : "");
     /* A cursor that is none of this log's is a gap at once. */
     s->awaits_gap = s->from == FROM_ELSEWHERE;

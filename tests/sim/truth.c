@@ -210,13 +210,20 @@ bool filters_match(const struct filters *f, const char *topic)
     return false;
 }
 
+bool filters_are_one_topic(const struct filters *f)
+{
+    for (unsigned i = 1; i < f->count; i++)
+        if (strcmp(f->names[i], f->names[0]) != 0)
+            return false;
+    return !strpbrk(f->names[0], "*#");
+}
+
 static bool is_for(const struct truth *t, const struct filters *f, uint64_t seq)
 {
     const struct entry *e = &t->entries[seq];
     if (e->is_void || !filters_match(f, e->topic))
         return false;
-    const bool is_alone = f->count == 1 && strcmp(f->names[0], e->topic) == 0;
-    return !e->is_end || is_alone;
+    return !e->is_end || filters_are_one_topic(f);
 }
 
 uint64_t truth_next(const struct truth *t, const struct filters *f, uint64_t after)

@@ -78,8 +78,10 @@ struct filters {
 
 /* `*` one level, `#` any number of them at the end, also none. Written apart from src/. */
 bool filters_match(const struct filters *f, const char *topic);
-/* The next entry behind `after` that they match; ends of topics only when is_alone (one filter,
- * without wildcard) . 0: none. */
+/* Is it one topic, and no pattern, however often it is named? That topic alone has an end. */
+bool filters_are_one_topic(const struct filters *f);
+/* The next entry behind `after` that they match; ends of topics only when they are one topic.
+ * 0: none. */
 uint64_t truth_next(const struct truth *t, const struct filters *f, uint64_t after);
 /* The last one before or at `until`; 0: none. */
 uint64_t truth_last(const struct truth *t, const struct filters *f, uint64_t until);

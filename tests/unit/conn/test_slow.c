@@ -252,6 +252,8 @@ Test(slow, a_message_that_there_was_no_memory_for_is_told_once_and_closes_nobody
         publish_to("t.new", 2);
         turns(2);
         cr_assert(not(topic_fails), "the allocation was the topic's");
+        fake->out[fake->out_len] = '\0';
+        cr_assert(eq(uint, occurrences("event: gap"), 1), "told at once, not with the next one");
         publish_to("t.a", 3);
         turns(20);
         fake->out[fake->out_len] = '\0';
