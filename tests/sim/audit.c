@@ -14,6 +14,20 @@ static int digit_of(uint8_t c)
     return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
+/* One spelling per place: no leading zeros, nothing beyond 64 bits. */
+static bool parse_seq(struct bytes digits, uint64_t *seq)
+{
+    if (digits.len > 1 && digits.at[0] == '0')
+        return false;
+    for (size_t i = 0; i < digits.len; i++) {
+        const uint8_t c = digits.at[i];
+        if (c < '0' || c > '9' || *seq > (UINT64_MAX - (uint64_t)(c - '0')) / 10)
+            return false;
+        *seq = *seq * 10 + (uint64_t)(c - '0');
+    }
+    return true;
+}
+
 bool audit_cursor_parse(struct bytes text, uint64_t *epoch, uint64_t *seq)
 {
     *epoch = *seq = 0;
@@ -24,12 +38,7 @@ bool audit_cursor_parse(struct bytes text, uint64_t *epoch, uint64_t *seq)
             return false;
         *epoch = *epoch << 4 | (uint64_t)digit_of(text.at[i]);
     }
-    for (size_t i = EPOCH_DIGITS + 1; i < text.len; i++) {
-        if (text.at[i] < '0' || text.at[i] > '9')
-            return false;
-        *seq = *seq * 10 + (uint64_t)(text.at[i] - '0');
-    }
-    return text.at[EPOCH_DIGITS] == '-';
+    return text.at[EPOCH_DIGITS] == '-' && parse_seq(bytes_skip(text, EPOCH_DIGITS + 1), seq);
 }
 
 static uint64_t seq_of(const struct audit *a, struct bytes cursor, const char *invariant)
@@ -38,6 +47,8 @@ static uint64_t seq_of(const struct audit *a, struct bytes cursor, const char *i
     SIM_CHECK(invariant, audit_cursor_parse(cursor, &epoch, &seq) && epoch == a->truth->epoch,
               "%s: %.*s is no cursor of this log", a->who, (int)cursor.len,
               cursor.at ? (const char *)cursor.at : "");
+    SIM_CHECK(invariant, seq <= a->truth->head, "%s: the cursor %lu is ahead of the log", a->who,
+              (unsigned long)seq);
     return seq;
 }
 
@@ -95,7 +106,8 @@ static bool may_skip(const struct audit *a, uint64_t until)
 
 void audit_message(struct audit *a, struct bytes id, struct bytes topic, struct bytes payload)
 {
-    const uint32_t number = truth_number_of(a->truth, payload, a->who);
+    const uint32_t number = a->by_sse ? truth_number_by_sse(a->truth, payload, a->who)
+                                      : truth_number_of(a->truth, payload, a->who);
     const struct publish *p = &a->truth->publishes[number];
     const bool silently = a->policy == AUDIT_LATEST && a->is_raw_ws && p->seq > a->seen &&
                           filters_match(&a->filters, p->topic) && may_skip(a, p->seq - 1);
@@ -113,6 +125,14 @@ void audit_message(struct audit *a, struct bytes id, struct bytes topic, struct 
 
 /* --- gaps ------------------------------------------------------------------------------------- */
 
+/* Whoever is slow under `close` is closed, and told when it comes back that it is trimmed. A raw
+ * WebSocket has no place for a reason. */
+static bool may_be_reason(const struct audit *a, struct bytes reason)
+{
+    return !reason.at || bytes_equal(reason, BYTES_LITERAL("trimmed")) ||
+           (a->policy != AUDIT_CLOSE && bytes_equal(reason, BYTES_LITERAL("slow")));
+}
+
 /* What is lost for want of memory is nobody's in particular: any pattern may have matched it. */
 static bool is_short_of_memory(const struct audit *a)
 {
@@ -129,10 +149,8 @@ void audit_gap(struct audit *a, struct bytes from, struct bytes to, struct bytes
               "%s: a gap to %lu in which nothing was missed", a->who, (unsigned long)resumed);
     SIM_CHECK("gap", may_skip(a, resumed), "%s: a gap to %lu, but %lu and on is retained", a->who,
               (unsigned long)resumed, (unsigned long)a->first_retained);
-    SIM_CHECK("gap",
-              !reason.at || bytes_equal(reason, BYTES_LITERAL("slow")) ||
-                  bytes_equal(reason, BYTES_LITERAL("trimmed")),
-              "%s: the reason is %.*s", a->who, (int)reason.len, (const char *)reason.at);
+    SIM_CHECK("gap", may_be_reason(a, reason), "%s: the reason is %.*s", a->who, (int)reason.len,
+              (const char *)reason.at);
     a->seen = resumed;
     a->gap_count++;
 }

@@ -12,6 +12,7 @@ struct audit {
     struct filters filters;
     enum audit_policy policy;
     bool is_raw_ws; /* `latest` is silent there */
+    bool by_sse;    /* its payloads are the data of events; may differ from message to message */
     uint64_t
         first_retained; /* the oldest that its reactor still has; kept up to date from outside */
     uint64_t seen;      /* everything of its filters up to here was given, or its loss was told */

@@ -33,7 +33,8 @@ void trace_show_all(_Bool show)
 void trace(const char *format, ...)
 {
     char *event = run.events[run.event_count++ % EVENTS_KEPT];
-    const int len = snprintf(event, EVENT_MAX, "%12.3f ms  ", (double)*run.now_ns / 1e6);
+    const double now_ms = run.now_ns ? (double)*run.now_ns / 1e6 : 0;
+    const int len = snprintf(event, EVENT_MAX, "%12.3f ms  ", now_ms);
     va_list arguments;
     va_start(arguments, format);
     vsnprintf(event + len, (size_t)(EVENT_MAX - len), format, arguments);
@@ -49,11 +50,16 @@ static void print_last_events(void)
         printf("  %s\n", run.events[i % EVENTS_KEPT]);
 }
 
-static _Noreturn void end(void)
+static void print_rest(void)
 {
     print_last_events();
     printf("replay: sim --seed %llu\n", (unsigned long long)run.seed);
     fflush(NULL);
+}
+
+static _Noreturn void end(void)
+{
+    print_rest();
     _exit(1);
 }
 
@@ -75,6 +81,16 @@ static void on_signal(int number)
     end();
 }
 
+/* A sanitizer has said what is wrong, and ends the program itself: without the seed nobody could
+ * see it again. Absent where none is linked. */
+void __sanitizer_set_death_callback(void (*callback)(void)) __attribute__((weak));
+
+static void on_sanitizer_report(void)
+{
+    printf("seed %llu: crash: see the sanitizer's report\n", (unsigned long long)run.seed);
+    print_rest();
+}
+
 /* On a stack of its own: a fiber's may be what overflowed. The sanitizers have their own handlers
  * for what is not an assertion. */
 void failure_catch_signals(void)
@@ -84,6 +100,8 @@ void failure_catch_signals(void)
     const stack_t own = {.ss_sp = stack, .ss_size = sizeof(stack)};
     const struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_ONSTACK};
     sigaltstack(&own, NULL);
+    if (__sanitizer_set_death_callback)
+        __sanitizer_set_death_callback(on_sanitizer_report);
     for (unsigned i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
         struct sigaction before;
         sigaction(numbers[i], NULL, &before);

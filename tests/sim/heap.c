@@ -23,7 +23,7 @@ struct block {
 static_assert(sizeof(struct block) % 16 == 0, "what follows is aligned for anything");
 
 /* Reserved ranges are too large to begin with a block, and few. */
-enum { RANGES_MAX = 256 };
+enum { RANGES_MAX = 256, LEAKS_SHOWN_MAX = 16 };
 
 struct range {
     void *at;
@@ -127,8 +127,9 @@ void __wrap_alloc_free(void *at)
         return;
     struct block *b = block_of(at);
     list_remove(&b->link);
-    b->magic = MAGIC_FREED;
     memset(at, JUNK_FREED, b->size);
+    /* Volatile: a compiler leaves out what is stored just before free(). */
+    *(volatile uint32_t *)&b->magic = MAGIC_FREED;
     free(b);
 }
 
@@ -180,6 +181,16 @@ uint64_t heap_held_count(void)
     return count;
 }
 
+/* The oldest ones, among the last events. */
+static void trace_held(void)
+{
+    int left = LEAKS_SHOWN_MAX;
+    for (const struct list *l = heap.held.next; l != &heap.held && left-- > 0; l = l->next) {
+        const struct block *b = LIST_OWNER(l, const struct block, link);
+        trace("held: %zu bytes, allocation %u", b->size, b->number);
+    }
+}
+
 void heap_judge(void)
 {
     SIM_CHECK("leak", heap.range_count == 0, "%u reserved ranges are held, one of %zu bytes",
@@ -187,6 +198,7 @@ void heap_judge(void)
     if (list_is_empty(&heap.held))
         return;
     const struct block *b = LIST_OWNER(heap.held.next, struct block, link);
+    trace_held();
     sim_fail("leak", "%llu blocks are held, the oldest has %zu bytes and was allocation %u",
              (unsigned long long)heap_held_count(), b->size, b->number);
 }

@@ -65,7 +65,8 @@ void subscriber_message(struct subscriber *s, const struct envelope *e)
     const struct truth *t = &s->peer.world->truth;
     SIM_CHECK("gap", s->is_open && !s->awaits_gap, "%s: a message before %s", s->peer.name,
               s->is_open ? "the gap that is due" : "the opening");
-    const uint32_t number = truth_number_of(t, e->payload, s->peer.name);
+    const uint32_t number = s->audit.by_sse ? truth_number_by_sse(t, e->payload, s->peer.name)
+                                            : truth_number_of(t, e->payload, s->peer.name);
     SIM_CHECK("payload", t->publishes[number].is_binary == e->is_binary,
               "%s: message %u is text here and binary there", s->peer.name, number);
     note_retained(s);

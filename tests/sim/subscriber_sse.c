@@ -54,6 +54,7 @@ static void on_envelope(struct subscriber *s)
     SIM_CHECK("protocol", !s->sse.has_event && bytes_equal(bytes_from(s->sse.id), e.id),
               "%s: the event's id is %s, its envelope's %.*s", s->peer.name, s->sse.id,
               (int)e.id.len, (const char *)e.id.at);
+    s->audit.by_sse = false; /* JSON has its line ends escaped */
     subscriber_message(s, &e);
     json_decref(found);
 }
@@ -69,6 +70,7 @@ static void on_raw(struct subscriber *s)
         json_client_base64(payload, &s->decoded, s->peer.name);
         payload = buffer_bytes(&s->decoded);
     }
+    s->audit.by_sse = true;
     subscriber_message(s, &(struct envelope){.id = bytes_from(s->sse.id),
                                              .payload = payload,
                                              .is_binary = is_binary});

@@ -45,14 +45,23 @@ uint32_t truth_new_publish(struct truth *t, const char *topic, uint32_t len, boo
     return t->publish_count++;
 }
 
-/* Whole pieces only, so that text stays UTF-8. */
-static void fill_text(uint8_t *at, uint32_t len)
+/* What is hard to quote, to cut, or to tell from a field of an event. Of eight bytes each. */
+enum { PIECES = 8, PIECE_LEN = 8 };
+static const char pieces[PIECES][PIECE_LEN + 1] = {
+    "abc\n\"\\\n\n",        "\x01\t\xe2\x82\xac\r\n}", "data: 1\n",         "\rid: x\r\n",
+    "\xf0\x9d\x84\x9e</b>", "\n\r\r\n: \n\r",          "\xc3\xa9\"}\r\\u0", "\\\"\x1f\b\f\n\t\r",
+};
+
+/* Whole pieces only, so that text stays UTF-8; which ones depends on number and place: a piece of
+ * another publish, or one that moved, is noticed. */
+static void fill_text(uint8_t *at, uint32_t len, uint32_t number)
 {
-    static const char piece[] = "abc\n\"\\\x01\t\xe2\x82\xac\n\n";
-    const uint32_t piece_len = sizeof(piece) - 1;
-    for (; len >= piece_len; at += piece_len, len -= piece_len)
-        memcpy(at, piece, piece_len);
-    memset(at, 'z', len);
+    uint32_t mix = number * 2654435761u;
+    for (; len >= PIECE_LEN; at += PIECE_LEN, len -= PIECE_LEN) {
+        mix = mix * 1664525u + 1013904223u;
+        memcpy(at, pieces[mix >> 29], PIECE_LEN);
+    }
+    memset(at, 'a' + (int)(number % 26), len);
 }
 
 void truth_payload(const struct publish *p, uint8_t *out)
@@ -62,12 +71,38 @@ void truth_payload(const struct publish *p, uint8_t *out)
     ASSERT(head_len <= p->len);
     memcpy(out, head, head_len);
     if (!p->is_binary)
-        fill_text(out + head_len, p->len - head_len);
+        fill_text(out + head_len, p->len - head_len, p->number);
     for (uint32_t i = head_len; p->is_binary && i < p->len; i++)
         out[i] = (uint8_t)(0x80 ^ (i * 7 + p->number));
 }
 
-uint32_t truth_number_of(const struct truth *t, struct bytes payload, const char *who)
+/* As the data of an event comes out. Returns the length. */
+static uint32_t join_lines(uint8_t *at, uint32_t len)
+{
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < len; i++) {
+        const bool ends_a_cr = at[i] == '\n' && i > 0 && at[i - 1] == '\r';
+        if (!ends_a_cr)
+            at[kept++] = at[i];
+    }
+    for (uint32_t i = 0; i < kept; i++)
+        at[i] = at[i] == '\r' ? '\n' : at[i];
+    return kept;
+}
+
+bool truth_is_payload(const struct truth *t, uint32_t number, struct bytes got, bool by_sse)
+{
+    const struct publish *p = &t->publishes[number];
+    uint8_t *due = malloc(p->len);
+    ASSERT(due);
+    truth_payload(p, due);
+    const uint32_t len = by_sse && !p->is_binary ? join_lines(due, p->len) : p->len;
+    const bool is_it = got.len == len && memcmp(due, got.at, len) == 0;
+    free(due);
+    return is_it;
+}
+
+static uint32_t number_of(const struct truth *t, struct bytes payload, const char *who, bool by_sse)
 {
     uint64_t number = 0;
     size_t i = 0;
@@ -75,22 +110,29 @@ uint32_t truth_number_of(const struct truth *t, struct bytes payload, const char
         number = number * 10 + (uint64_t)(payload.at[i++] - '0');
     SIM_CHECK("payload", i > 0 && i < payload.len && number < t->publish_count,
               "%s: %zu bytes that nobody published", who, payload.len);
-    const struct publish *p = &t->publishes[number];
-    uint8_t *due = malloc(p->len);
-    ASSERT(due);
-    truth_payload(p, due);
-    SIM_CHECK("payload", payload.len == p->len && memcmp(due, payload.at, p->len) == 0,
-              "%s: publish %u has %u bytes, and came as %zu others", who, p->number, p->len,
-              payload.len);
-    free(due);
+    SIM_CHECK("payload", truth_is_payload(t, (uint32_t)number, payload, by_sse),
+              "%s: publish %u has %u bytes, and came as %zu others", who, (uint32_t)number,
+              t->publishes[number].len, payload.len);
     return (uint32_t)number;
+}
+
+uint32_t truth_number_of(const struct truth *t, struct bytes payload, const char *who)
+{
+    return number_of(t, payload, who, false);
+}
+
+uint32_t truth_number_by_sse(const struct truth *t, struct bytes payload, const char *who)
+{
+    return number_of(t, payload, who, true);
 }
 
 void truth_accepted(struct truth *t, uint32_t number, uint64_t epoch, uint64_t seq)
 {
     struct publish *p = &t->publishes[number];
+    SIM_CHECK("accepted", p->state != PUBLISH_REFUSED, "publish %u: accepted, and refused before",
+              number);
     SIM_CHECK("accepted", epoch == t->epoch, "publish %u: told another epoch", number);
-    SIM_CHECK("accepted", p->seq == seq, "publish %u: told %lu, is at %lu", number,
+    SIM_CHECK("accepted", seq != 0 && p->seq == seq, "publish %u: told %lu, is at %lu", number,
               (unsigned long)seq, (unsigned long)p->seq);
     p->state = PUBLISH_ACCEPTED;
     p->told_seq = seq;
@@ -98,12 +140,17 @@ void truth_accepted(struct truth *t, uint32_t number, uint64_t epoch, uint64_t s
 
 void truth_taken(struct truth *t, uint32_t number)
 {
-    t->publishes[number].state = PUBLISH_ACCEPTED;
+    struct publish *p = &t->publishes[number];
+    SIM_CHECK("accepted", p->state != PUBLISH_REFUSED, "publish %u: taken, and refused before",
+              number);
+    p->state = PUBLISH_ACCEPTED;
 }
 
 void truth_refused(struct truth *t, uint32_t number)
 {
     struct publish *p = &t->publishes[number];
+    SIM_CHECK("refused", p->state != PUBLISH_ACCEPTED, "publish %u: refused, and accepted before",
+              number);
     SIM_CHECK("refused", p->seq == 0, "publish %u was refused, and is in the log at %lu", number,
               (unsigned long)p->seq);
     p->state = PUBLISH_REFUSED;
@@ -117,14 +164,15 @@ static bool is_finished(const struct truth *t, const char *topic, uint64_t befor
     return false;
 }
 
-/* A thread that publishes to a finished topic is not told so. */
+/* A thread that publishes to a finished topic is not told so: it is in the log, and void there. */
 void truth_judge(const struct truth *t)
 {
     for (uint32_t i = 0; i < t->publish_count; i++) {
         const struct publish *p = &t->publishes[i];
-        const bool is_lost = p->state == PUBLISH_ACCEPTED && p->seq == 0;
-        SIM_CHECK("accepted", !is_lost || is_finished(t, p->topic, t->head + 1),
+        SIM_CHECK("lost", p->state != PUBLISH_ACCEPTED || p->seq != 0 || p->void_seq != 0,
                   "publish %u was accepted, and is not in the log", i);
+        SIM_CHECK("refused", p->state != PUBLISH_REFUSED || p->seq == 0,
+                  "publish %u was refused, and is in the log at %lu", i, (unsigned long)p->seq);
     }
 }
 
@@ -150,12 +198,12 @@ static void record_publish(struct truth *t, struct entry *e, const struct messag
     struct publish *p = &t->publishes[e->number];
     SIM_CHECK("payload", strcmp(p->topic, e->topic) == 0, "publish %u: its topic is %s", e->number,
               e->topic);
-    SIM_CHECK("twice", p->seq == 0, "publish %u is in the log at %lu and %lu", e->number,
-              (unsigned long)p->seq, (unsigned long)t->head);
+    const uint64_t before = p->seq != 0 ? p->seq : p->void_seq;
+    SIM_CHECK("twice", before == 0, "publish %u is in the log at %lu and %lu", e->number,
+              (unsigned long)before, (unsigned long)t->head);
     SIM_CHECK("refused", p->state != PUBLISH_REFUSED, "publish %u was refused, and is in the log",
               e->number);
-    if (!e->is_void)
-        p->seq = t->head;
+    *(e->is_void ? &p->void_seq : &p->seq) = t->head;
 }
 
 static void record(struct truth *t, const struct message *m, uint64_t seq)
@@ -176,6 +224,7 @@ void __wrap_log_order(struct log *l, struct message *chain, uint64_t first_seq, 
 
 void __wrap_log_order(struct log *l, struct message *chain, uint64_t first_seq, int64_t time_ms)
 {
+    ASSERT(present);
     uint64_t seq = first_seq;
     for (const struct message *m = chain; m; m = m->next_in_entry)
         record(present, m, seq++);

@@ -23,6 +23,7 @@ struct publish {
     enum publish_state state;
     uint64_t told_seq; /* 0: not told a place */
     uint64_t seq;      /* in the log; 0: not */
+    uint64_t void_seq; /* in the log behind its topic's end; 0: not */
     bool is_binary;
 };
 
@@ -55,11 +56,16 @@ void truth_set_epoch(struct truth *t, uint64_t epoch);
 /* A new publish; its payload is truth_payload(). The topic and length are the caller's choice. */
 uint32_t truth_new_publish(struct truth *t, const char *topic, uint32_t len, bool is_binary);
 /* The payload of a publish: its number in decimal, ':', and filler that depends on the number, cut
- * or filled to len (TRUTH_PAYLOAD_MIN at least); text: with line feeds, quotes, control characters
- * and UTF-8 of several bytes here and there, valid as a whole. out: len bytes. */
+ * or filled to len (TRUTH_PAYLOAD_MIN at least); text: with line ends of all kinds, quotes, control
+ * characters and UTF-8 of several bytes here and there, valid as a whole. out: len bytes. */
 void truth_payload(const struct publish *p, uint8_t *out);
 /* The number in a payload; fails ("payload") when it is not exactly that of a known publish. */
 uint32_t truth_number_of(const struct truth *t, struct bytes payload, const char *who);
+/* The same for text that was the data of an event: there every line end, be it CR, LF or both, has
+ * become LF (WHATWG HTML, 9.2.6). */
+uint32_t truth_number_by_sse(const struct truth *t, struct bytes payload, const char *who);
+/* Is it the payload of that publish? */
+bool truth_is_payload(const struct truth *t, uint32_t number, struct bytes got, bool by_sse);
 
 /* What a publisher learns. Fails at once when the log already contradicts it. */
 void truth_accepted(struct truth *t, uint32_t number, uint64_t epoch, uint64_t seq);
