@@ -9,16 +9,18 @@
 #include <time.h>
 
 static const char usage[] =
-    "usage: sim [--seeds N] [--from SEED] [--seconds N] [--seed SEED] [--verbose]\n"
+    "usage: sim [--seeds N] [--from SEED] [--seconds N] [--seed SEED] [--allocations]\n"
+    "           [--verbose]\n"
     "  --seeds N     how many runs (1000), each with a seed of its own\n"
     "  --from SEED   the first seed (1)\n"
     "  --seconds N   stop after so many seconds, whatever --seeds says\n"
     "  --seed SEED   only this one: replays it exactly\n"
+    "  --allocations short runs in which each allocation fails once, one a run\n"
     "  --verbose     print every event as it happens\n";
 
 struct options {
     uint64_t seeds, from, seconds;
-    bool verbose;
+    bool allocations, verbose;
 };
 
 static uint64_t number_from(const char *text)
@@ -56,6 +58,8 @@ static struct options parse(int argc, char **argv)
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "--verbose") == 0) {
             o.verbose = true;
+        } else if (strcmp(argv[i], "--allocations") == 0) {
+            o.allocations = true;
         } else if (i + 1 < argc) {
             set(&o, argv[i], argv[i + 1]);
             i++;
@@ -74,16 +78,31 @@ static double now_s(void)
     return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
 }
 
+/* Returns how many allocations were made to fail. */
+static uint64_t run_one(const struct options *o, uint64_t seed)
+{
+    uint64_t k = 1;
+    if (!o->allocations) {
+        world_run(seed);
+        return 0;
+    }
+    while (world_run_failing(seed, k))
+        k++;
+    return k - 1;
+}
+
 int main(int argc, char **argv)
 {
     const struct options o = parse(argc, argv);
     const double began_s = now_s();
-    uint64_t done = 0;
+    uint64_t done = 0, failed_allocations = 0;
     failure_catch_signals();
     trace_show_all(o.verbose);
     for (; done < o.seeds && now_s() - began_s < (double)o.seconds; done++)
-        world_run(o.from + done);
+        failed_allocations += run_one(&o, o.from + done);
     const double took_s = now_s() - began_s;
+    if (o.allocations)
+        printf("%llu allocations failed, one a run; ", (unsigned long long)failed_allocations);
     printf("%llu seeds from %llu kept every promise, in %.1f s: %.0f a minute\n",
            (unsigned long long)done, (unsigned long long)o.from, took_s,
            (double)done * 60 / (took_s > 0 ? took_s : 1));

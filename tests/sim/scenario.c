@@ -127,6 +127,19 @@ void scenario_draw(struct scenario *s, struct random *random)
     s->laggard = random_one_in(random, 3) ? (int)random_below(random, s->reactor_count) : -1;
 }
 
+void scenario_shorten(struct scenario *s)
+{
+    s->faults = (struct kernel_faults){0};
+    s->allocation_fails = UINT32_MAX; /* may fail, but only when it is told to */
+    s->publisher_count = s->ws_publisher_count = s->thread_count = 1;
+    s->subscriber_count = 3;
+    s->nuisance_count = 1;
+    s->publishes_each = 6;
+    s->is_full = s->finishes_topics = s->drains_early = s->has_bystander = false;
+    s->settings.conn_count_max = PEERS_AND_SOME;
+    s->laggard = -1;
+}
+
 /* The last one is quiet: few publish to it. */
 const char *scenario_draw_topic(const struct scenario *s, struct random *random)
 {

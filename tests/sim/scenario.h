@@ -30,6 +30,8 @@ struct scenario {
 };
 
 void scenario_draw(struct scenario *s, struct random *random);
+/* The same, in short, and with nothing going wrong: for one allocation that fails. */
+void scenario_shorten(struct scenario *s);
 unsigned scenario_peer_count(const struct scenario *s);
 /* Names, or patterns that may match some: 1 to 4 of them. */
 void scenario_draw_filters(const struct scenario *s, struct random *random, struct filters *out);

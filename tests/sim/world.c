@@ -264,24 +264,43 @@ static void end(struct world *w)
     kernel_fini(&w->kernel);
 }
 
+static void run(struct world *w)
+{
+    schedule_init(w);
+    add_peers(w);
+    live(w);
+    if (!w->scenario.drains_early) {
+        settle(w);
+        truth_judge(&w->truth);
+        check_bystander(w);
+        if (random_one_in(&w->random, 2))
+            leave(w);
+    }
+    drain(w);
+    end(w);
+}
+
+static struct world world; /* too large for a stack */
+
 void world_run(uint64_t seed)
 {
-    static struct world w;
-    begin(&w, seed);
-    if (!start_server(&w))
+    begin(&world, seed);
+    if (!start_server(&world))
         sim_fail("start", "the server did not start");
-    schedule_init(&w);
-    add_peers(&w);
-    live(&w);
-    if (!w.scenario.drains_early) {
-        settle(&w);
-        truth_judge(&w.truth);
-        check_bystander(&w);
-        if (random_one_in(&w.random, 2))
-            leave(&w);
-    }
-    drain(&w);
-    end(&w);
+    run(&world);
+}
+
+bool world_run_failing(uint64_t seed, uint64_t k)
+{
+    begin(&world, seed);
+    scenario_shorten(&world.scenario);
+    trace("allocation %lu fails", (unsigned long)k);
+    heap_fail_at(k);
+    if (start_server(&world))
+        run(&world);
+    else
+        end(&world); /* refused to start: fine, but nothing may be left */
+    return heap_has_failed();
 }
 
 /* --- for the peers ---------------------------------------------------------------------------- */

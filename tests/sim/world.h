@@ -31,6 +31,9 @@ struct world {
 
 /* The whole run; returns when every promise was kept. */
 void world_run(uint64_t seed);
+/* A short one in which the k-th allocation fails, those of the server's start included. False: it
+ * has fewer. */
+bool world_run_failing(uint64_t seed, uint64_t k);
 
 /* --- for the peers ---------------------------------------------------------------------------- */
 
