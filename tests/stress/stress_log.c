@@ -1,7 +1,7 @@
 /* Publishers, and reactors that publish too, against one log with small rings (few messages, or few
- * bytes): every reactor sees
- * every accepted message exactly once, in one order, each publisher's own kept; and nobody sleeps
- * through it. It does not look at topics or history.
+ * bytes): every reactor sees every accepted message exactly once, in one order, each publisher's
+ * own kept; and nobody sleeps through it. What tests/model searches in small, under TSan. It does
+ * not look at topics or history.
  *
  * Two things make it find what is stranded. It runs in rounds: the next begins when every reactor
  * has seen all of the last, since later appends would carry along what an earlier one left behind.
@@ -42,6 +42,32 @@ static void pause_here(uint32_t one_in)
         sched_yield();
 }
 
+/* How often it came to what this is about; each at least once, or it was not tested. */
+static struct {
+    _Atomic uint64_t blocked, own_ring_full, behind_claim, held_long;
+} met;
+
+static _Thread_local const struct log_ring *own_ring; /* a reactor's */
+static _Thread_local unsigned popped; /* by this thread since it asked for the role */
+
+/* Relaxed: it must not order what is tested. */
+static void count(_Atomic uint64_t *counter, bool it_happened)
+{
+    if (it_happened)
+        atomic_fetch_add_explicit(counter, 1, memory_order_relaxed);
+}
+
+/* Claimed, but not yet published. */
+static bool claim_then_pause(_Atomic uint64_t *tail, uint64_t *position, uint64_t next,
+                             memory_order order, memory_order order_failed)
+{
+    const bool claimed =
+        atomic_compare_exchange_weak_explicit(tail, position, next, order, order_failed);
+    if (claimed)
+        pause_here(256);
+    return claimed;
+}
+
 /* Full, but not yet said so: `blocked` is still to be set. */
 static bool push_then_pause(struct log_ring *r, struct message *m)
 {
@@ -55,6 +81,8 @@ static bool push_then_pause(struct log_ring *r, struct message *m)
 static bool look_then_pause(struct log_ring *r, const struct message *m)
 {
     const bool has_room = log_ring_has_room(r, m);
+    count(&met.blocked, !has_room);
+    count(&met.own_ring_full, !has_room && r == own_ring);
     pause_here(64);
     return has_room;
 }
@@ -62,14 +90,23 @@ static bool look_then_pause(struct log_ring *r, const struct message *m)
 static struct message *pop_then_pause(struct inbox *in)
 {
     struct message *chain = inbox_pop(in);
-    if (!chain)
-        pause_here(64);
-    return chain;
+    if (chain) {
+        popped++;
+        return chain;
+    }
+    count(&met.behind_claim, inbox_len(in) > 0);
+    pause_here(64);
+    return NULL;
 }
 
 /* Appended, or `blocked` taken down, but the role not yet asked for. */
 static void pause_then_run(struct log *l, struct sequencer *s);
 
+#pragma push_macro("atomic_compare_exchange_weak_explicit")
+#undef atomic_compare_exchange_weak_explicit
+#define atomic_compare_exchange_weak_explicit claim_then_pause
+#include "base/mpsc_ring.c"
+#pragma pop_macro("atomic_compare_exchange_weak_explicit")
 #define log_ring_push     push_then_pause
 #define log_ring_has_room look_then_pause
 #include "log/deliver.c"
@@ -85,7 +122,9 @@ static void pause_then_run(struct log *l, struct sequencer *s);
 static void pause_then_run(struct log *l, struct sequencer *s)
 {
     pause_here(64);
+    popped = 0;
     sequencer_run(l, s);
+    count(&met.held_long, popped == LOG_HOLD_MAX);
 }
 
 /* --- what is run ------------------------------------------------------------------------------ */
@@ -324,6 +363,7 @@ static ENTERS_REACTOR void *run_reactor(void *arg)
 {
     struct reactor *r = arg;
     struct run *run = r->source.run;
+    own_ring = &run->log->reactors[r->index].ring;
     while (r->seen < run->total) {
         consume_some(r);
         const bool more = publish_some(r);
@@ -439,6 +479,17 @@ static void finish(struct run *run)
            (unsigned long long)wakes);
 }
 
+/* False: a scenario never came about. */
+static bool tell_what_was_met(void)
+{
+    const uint64_t blocked = atomic_load(&met.blocked), own = atomic_load(&met.own_ring_full);
+    const uint64_t claims = atomic_load(&met.behind_claim), held = atomic_load(&met.held_long);
+    printf(" %llu blocked, %llu by the own ring, %llu behind a claim, %llu held long;",
+           (unsigned long long)blocked, (unsigned long long)own, (unsigned long long)claims,
+           (unsigned long long)held);
+    return blocked > 0 && own > 0 && claims > 0 && held > 0;
+}
+
 int main(void)
 {
     printf("stress_log:");
@@ -450,6 +501,7 @@ int main(void)
         watch(&run);
         finish(&run);
     }
-    printf(" ok\n");
-    return 0;
+    const bool met_all = tell_what_was_met();
+    printf(" %s\n", met_all ? "ok" : "FAILED: not all of it was tried");
+    return met_all ? 0 : 1;
 }

@@ -1,5 +1,6 @@
 /* Several producers against one consumer on a tiny ring: each item arrives exactly once and every
- * producer's order is kept. It does not test wake-ups; stress_log does. */
+ * producer's order is kept, also while one of them stops in the middle of a push. It does not test
+ * wake-ups; stress_log does. */
 #include "base/mpsc_ring.h"
 
 #include <pthread.h>
@@ -7,6 +8,24 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <unistd.h>
+
+/* Now and then a producer stops here, as if it were preempted: claimed, but not yet published. */
+static bool claim_then_pause(_Atomic uint64_t *tail, uint64_t *position, uint64_t next,
+                             memory_order order, memory_order order_failed)
+{
+    static _Thread_local unsigned claims;
+    const bool claimed =
+        atomic_compare_exchange_weak_explicit(tail, position, next, order, order_failed);
+    if (claimed && ++claims % 97 == 0)
+        usleep(claims % 200);
+    return claimed;
+}
+
+#pragma push_macro("atomic_compare_exchange_weak_explicit")
+#undef atomic_compare_exchange_weak_explicit
+#define atomic_compare_exchange_weak_explicit claim_then_pause
+#include "base/mpsc_ring.c"
+#pragma pop_macro("atomic_compare_exchange_weak_explicit")
 
 enum { PRODUCERS = 3, ITEMS = 30000, ROUNDS = 3 };
 

@@ -2,7 +2,7 @@
 """Builds uproar in every way it is tested, runs the suites and counts what they say.
 It does not know single tests: meson lists the programs, tests/integration/run.py its own.
 
-usage: tools/test [--allow-skip NAME]... [--fuzz-seconds N] [SUITE]...
+usage: tools/test [--allow-skip NAME]... [--fuzz-seconds N] [--sim-seconds N] [SUITE]...
 """
 import argparse
 import collections
@@ -27,11 +27,11 @@ MUST_RUN = ['uring']  # a run that skipped these did not test what it is for
 # Each way to build: compiler, meson's arguments, ninja's targets.
 Way = collections.namedtuple('Way', 'cc arguments targets')
 WAYS = {
-    'test': Way('gcc', [], ['all', 'tests', 'bench']),
+    'test': Way('gcc', [], ['all', 'tests', 'bench', 'simulation']),
     # Covers clang's warnings (-Wthread-safety among them) and the fuzz targets in the same build.
     'asan': Way('clang', ['-Db_sanitize=address,undefined', '-Db_lundef=false',
                           '-Dc_args=-fsanitize=fuzzer-no-link'],
-                ['all', 'tests', 'bench', 'fuzz']),
+                ['all', 'tests', 'bench', 'fuzz', 'simulation']),
     'tsan': Way('clang', ['-Db_sanitize=thread', '-Db_lundef=false'], ['stress']),
 }
 
@@ -276,6 +276,43 @@ def run_fuzz(title, builds, report, options):
     report.add(title, run_all(jobs), began)
 
 
+def sim_jobs(folder, seeds, bases, fresh_s=0):
+    """The same seeds each time, far apart; then new ones, whose first is named."""
+    program = str(folder / 'tests/sim/sim')
+    for base in bases:
+        yield Job(f'sim from {base}', [program, '--from', str(base), '--seeds', str(seeds)], 600)
+    yield Job('sim allocations', [program, '--allocations', '--seeds', str(seeds // 100)], 600)
+    if fresh_s:
+        base = int(time.time()) * 100000
+        print(f'sim: fresh seeds from {base}', flush=True)
+        yield Job(f'sim from {base}', [program, '--from', str(base), '--seeds', '100000',
+                                       '--seconds', str(fresh_s)], fresh_s + 60)
+
+
+def run_simulation(title, builds, report, options):
+    folder = builds.get('test')
+    if folder:
+        began = time.monotonic()
+        jobs = sim_jobs(folder, 2000, [1, 5000000, 900000000], options.sim_seconds)
+        report.add(title, run_all(list(jobs)), began)
+
+
+def run_simulation_asan(title, builds, report, _options):
+    folder = builds.get('asan')
+    if folder:
+        began = time.monotonic()
+        report.add(title, run_all(list(sim_jobs(folder, 300, [20000, 7000000]))), began)
+
+
+def script(path, timeout_s):
+    """A program of our own that builds what it needs, and prints a line per test."""
+    def runs(title, _builds, report, _options):
+        began = time.monotonic()
+        argv = [sys.executable, str(ROOT / path)]
+        report.add(title, [run_job(Job(title, argv, timeout_s))], began)
+    return runs
+
+
 def integration(way):
     def runs(title, builds, report, options):
         script = ROOT / 'tests/integration/run.py'
@@ -297,6 +334,9 @@ SUITES = {
     'integration': integration('test'),
     'unit-asan': listed_suite('asan', 'unit'),
     'integration-asan': integration('asan'),
+    'simulation': run_simulation,
+    'simulation-asan': run_simulation_asan,
+    'model': script('tests/model/run.py', 600),
     'fuzz': run_fuzz,
     'stress': run_stress,
 }
@@ -309,6 +349,8 @@ def main():
                         help='accept that NAME cannot be tested here: uring')
     parser.add_argument('--fuzz-seconds', type=int, default=20, metavar='N',
                         help='how long each fuzz target searches (default 20)')
+    parser.add_argument('--sim-seconds', type=int, default=60, metavar='N',
+                        help='how long fresh seeds are simulated (default 60)')
     parser.add_argument('suites', nargs='*', metavar='SUITE', help=', '.join(SUITES))
     options = parser.parse_args()
     unknown = [name for name in options.suites if name not in SUITES]
