@@ -45,12 +45,14 @@ ON_REACTOR void conn_set_timer(struct reactor *r, struct conn *c, uint32_t in_ms
 
 /* --- opening ---------------------------------------------------------------------------------- */
 
+/* Not added first and taken back: somebody else would be refused for it meanwhile. */
 static ON_REACTOR bool take_capacity(struct broker *b)
 {
-    const uint32_t before = atomic_fetch_add_explicit(&b->conn_count, 1, memory_order_relaxed);
-    if (before < b->settings.conn_count_max)
-        return true;
-    atomic_fetch_sub_explicit(&b->conn_count, 1, memory_order_relaxed);
+    uint32_t count = atomic_load_explicit(&b->conn_count, memory_order_relaxed);
+    while (count < b->settings.conn_count_max)
+        if (atomic_compare_exchange_weak_explicit(&b->conn_count, &count, count + 1,
+                                                  memory_order_relaxed, memory_order_relaxed))
+            return true;
     return false;
 }
 
