@@ -13,6 +13,8 @@ enum { EVENTS_KEPT = 64, EVENT_MAX = 112, SIGNAL_STACK_BYTES = 64 << 10 };
 static struct {
     uint64_t seed;
     const uint64_t *now_ns;
+    failure_describe_fn *describe;
+    const void *describe_user;
     bool shows_all;
     uint64_t event_count;
     char events[EVENTS_KEPT][EVENT_MAX];
@@ -23,6 +25,13 @@ void failure_begin(uint64_t seed, const uint64_t *now_ns)
     run.seed = seed;
     run.now_ns = now_ns;
     run.event_count = 0;
+    run.describe = NULL;
+}
+
+void failure_describe_by(failure_describe_fn *describe, const void *user)
+{
+    run.describe = describe;
+    run.describe_user = user;
 }
 
 void trace_show_all(_Bool show)
@@ -53,6 +62,8 @@ static void print_last_events(void)
 static void print_rest(void)
 {
     print_last_events();
+    if (run.describe)
+        run.describe(run.describe_user);
     printf("replay: sim --seed %llu\n", (unsigned long long)run.seed);
     fflush(NULL);
 }

@@ -8,6 +8,9 @@
 
 /* A new run: forgets the events of the last one. now_ns: virtual time, for the events. */
 void failure_begin(uint64_t seed, const uint64_t *now_ns);
+/* Prints more about the run, behind the events. */
+typedef void failure_describe_fn(const void *user);
+void failure_describe_by(failure_describe_fn *describe, const void *user);
 /* Also turns failed assertions and crashes of the code under test into failures. */
 void failure_catch_signals(void);
 

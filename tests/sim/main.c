@@ -103,8 +103,8 @@ int main(int argc, char **argv)
     const double took_s = now_s() - began_s;
     if (o.allocations)
         printf("%llu allocations failed, one a run; ", (unsigned long long)failed_allocations);
-    printf("%llu seeds from %llu kept every promise, in %.1f s: %.0f a minute\n",
+    printf("%llu seeds from %llu kept every promise, in %.1f s: %.0f a second\n",
            (unsigned long long)done, (unsigned long long)o.from, took_s,
-           (double)done * 60 / (took_s > 0 ? took_s : 1));
+           (double)done / (took_s > 0 ? took_s : 1));
     return 0;
 }

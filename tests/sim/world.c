@@ -6,6 +6,7 @@
 #include "sim/failure.h"
 #include "sim/heap.h"
 #include "sim/peers.h"
+#include "sim/promises.h"
 #include "sim/schedule.h"
 
 #include <stdio.h>
@@ -15,7 +16,6 @@ enum {
     RUN_STEPS_MAX = 6000,
     SETTLE_STEPS_MAX = 100000,
     DRAIN_STEPS_MAX = 100000,
-    BYSTANDER_MAX_MS = 400,
 };
 #define SECOND_NS UINT64_C(1000000000)
 #define RUN_NS    (20 * SECOND_NS)
@@ -98,6 +98,11 @@ static void add_peers(struct world *w)
     add(w, nuisance_new, s->nuisance_count);
 }
 
+static void describe(const void *scenario)
+{
+    scenario_print(scenario);
+}
+
 static void begin(struct world *w, uint64_t seed)
 {
     memset(w, 0, sizeof(*w));
@@ -108,6 +113,7 @@ static void begin(struct world *w, uint64_t seed)
     kernel_init(&w->kernel, &w->random);
     truth_init(&w->truth, &w->kernel.now_ns);
     scenario_draw(&w->scenario, &w->random);
+    failure_describe_by(describe, &w->scenario);
     w->kernel.user_timeout_ns = USER_TIMEOUT_NS(w->scenario.settings.heartbeat_ms);
     w->kernel.keepalive_ns = KEEPALIVE_NS(w->scenario.settings.heartbeat_ms);
 }
@@ -162,8 +168,10 @@ static void live(struct world *w)
 {
     const uint64_t end_ns = w->kernel.now_ns + RUN_NS;
     begin_faults(w);
-    for (int i = 0; i < RUN_STEPS_MAX && w->kernel.now_ns < end_ns && !all_published(w); i++)
+    for (int i = 0; i < RUN_STEPS_MAX && w->kernel.now_ns < end_ns && !all_published(w); i++) {
         schedule_step(w);
+        promises_limits(w);
+    }
 }
 
 /* Nothing goes wrong any more: everybody gets all there is. */
@@ -190,23 +198,6 @@ static unsigned open_count(const struct world *w)
     return count;
 }
 
-static void check_let_go(const struct world *w)
-{
-    const struct broker *b = w->broker;
-    SIM_CHECK("let go", atomic_load(&b->conn_count) == 0, "%u connections are counted",
-              atomic_load(&b->conn_count));
-    SIM_CHECK("let go", atomic_load(&b->body_bytes) == 0, "%lu bytes of bodies are counted",
-              (unsigned long)atomic_load(&b->body_bytes));
-    SIM_CHECK("let go", atomic_load(&b->pinned_bytes) == 0, "%lu bytes are pinned",
-              (unsigned long)atomic_load(&b->pinned_bytes));
-    for (unsigned i = 0; i < b->reactor_count; i++) {
-        const struct reactor *r = &w->reactors[i];
-        SIM_CHECK("let go", r->subscription_count == 0, "reactor %u: %u subscriptions", i,
-                  r->subscription_count);
-        SIM_CHECK("let go", list_is_empty(&r->cuts), "reactor %u: a cut frame", i);
-    }
-}
-
 /* Who is not there any more leaves nothing behind. */
 static void leave(struct world *w)
 {
@@ -218,7 +209,7 @@ static void leave(struct world *w)
             sim_fail("let go", "%u connections are open although everybody left", open_count(w));
         schedule_step(w);
     }
-    check_let_go(w);
+    promises_let_go(w);
 }
 
 static void drain(struct world *w)
@@ -242,15 +233,6 @@ static void drain(struct world *w)
 
 /* --- the end ---------------------------------------------------------------------------------- */
 
-static void check_bystander(const struct world *w)
-{
-    for (unsigned i = 0; i < w->peer_count; i++) {
-        const uint64_t worst_ms = bystander_worst_ns(w->peers[i]) / 1000000;
-        SIM_CHECK("latency", worst_ms <= BYSTANDER_MAX_MS, "a bystander waited for %lu ms",
-                  (unsigned long)worst_ms);
-    }
-}
-
 static void end(struct world *w)
 {
     for (unsigned i = 0; i < w->peer_count; i++)
@@ -272,7 +254,7 @@ static void run(struct world *w)
     if (!w->scenario.drains_early) {
         settle(w);
         truth_judge(&w->truth);
-        check_bystander(w);
+        promises_latency(w);
         if (random_one_in(&w->random, 2))
             leave(w);
     }
