@@ -129,7 +129,7 @@ static uint64_t find(const struct world *w, struct candidates *found)
 
 /* --- nobody has anything to do ---------------------------------------------------------------- */
 
-static void check_sleepers(const struct world *w)
+static ENTERS_REACTOR void check_sleepers(const struct world *w)
 {
     for (unsigned i = 0; i < w->scenario.reactor_count; i++)
         SIM_CHECK("wake-up", fiber_has_returned(w->fibers[i]) || !log_has_work(w->broker->log, i),
