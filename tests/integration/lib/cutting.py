@@ -54,6 +54,7 @@ class Reader:
         self.chance = chance
         self.first = None   # the cursor from which on it has to have everything
         self.cursor = None  # behind the last item; None while only its text is known
+        self.opened = None  # where a raw WebSocket was opened, until its first item
         self.items = []
         self.cuts = 0
         self.closes = 0     # by the server
@@ -120,7 +121,9 @@ class Reader:
         wire.subscribe(self.names, **query)
         if position is None:
             self.cursor = self.first = wire.start
-        elif self.kind != 'websocket raw' and wire.start is not None:
+        elif self.kind == 'websocket raw':
+            self.opened = wire.start
+        elif wire.start is not None:
             self.cursor = wire.start  # it may have been told to begin elsewhere
         while not self.is_done:
             item = wire.next()
@@ -133,12 +136,20 @@ class Reader:
     def take(self, item):
         """Keeps an item and where it stands: only now it counts as had."""
         if isinstance(item, envelope.Gap):
-            check.equal(item.after, self.position(), 'the cursor behind which a gap begins')
+            check.equal(item.after, self.before(item), 'the cursor behind which a gap begins')
             self.cursor = item.resumed
         else:
             self.cursor = item.id
             self.is_done = item.data == self.last
+        self.opened = None
         self.items.append(item)
+
+    def before(self, gap):
+        """Where it stood. A raw WebSocket may have been opened further on, when nothing of its own
+        lay between; only for a gap of the opening itself the opening tells what is behind it."""
+        if self.opened is None or gap.resumed == self.opened:
+            return self.position()
+        return self.opened
 
     def judge(self, topics):
         """Every message of its topics is there once, in order, or lies in a gap that was told."""
