@@ -38,6 +38,8 @@ static struct {
     bool has_failed;
     struct random *random;
     uint32_t fail_once_in;
+    uint64_t *now_ns;
+    uint32_t takes_ns;
 } heap;
 
 void *__real_alloc_reserve(size_t size);
@@ -57,6 +59,7 @@ void heap_begin(void)
     heap.allocation_count = heap.fail_at = 0;
     heap.has_failed = false;
     heap.fail_once_in = 0;
+    heap.takes_ns = 0;
     list_init(&heap.held);
 }
 
@@ -72,6 +75,12 @@ void heap_fail_once_in(struct random *random, uint32_t n)
     heap.fail_once_in = n;
 }
 
+void heap_take_time(uint64_t *now_ns, uint32_t takes_ns)
+{
+    heap.now_ns = now_ns;
+    heap.takes_ns = takes_ns;
+}
+
 uint64_t heap_allocation_count(void)
 {
     return heap.allocation_count;
@@ -85,6 +94,8 @@ bool heap_has_failed(void)
 static bool is_refused(void)
 {
     heap.allocation_count++;
+    if (heap.takes_ns > 0)
+        *heap.now_ns += heap.takes_ns;
     const bool refused = heap.allocation_count == heap.fail_at ||
                          (heap.fail_once_in > 0 && random_one_in(heap.random, heap.fail_once_in));
     heap.has_failed = heap.has_failed || refused;

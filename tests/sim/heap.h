@@ -12,6 +12,8 @@ void heap_fail_at(uint64_t k);
 /* Once in so many times an allocation fails, as the seed decides; 0: never. */
 struct random;
 void heap_fail_once_in(struct random *random, uint32_t n);
+/* Each allocation takes so long, for it stands for the work that it is a part of. */
+void heap_take_time(uint64_t *now_ns, uint32_t takes_ns);
 uint64_t heap_allocation_count(void); /* since heap_begin() */
 bool heap_has_failed(void);           /* since heap_fail_at() */
 /* Allocations, and reserved ranges, not yet given back. */

@@ -16,6 +16,7 @@ enum {
     FINISH_ONE_IN = 3, /* ... in runs that finish topics */
     NONSENSE_MAX = 3000,
     BODY_MAX = 9000,
+    REQUESTS_MAX = 2000,
 };
 
 struct nuisance;
@@ -168,6 +169,14 @@ static void say_many_polls(struct nuisance *n)
                         "GET /t/%%23?after=earliest&wait=0 HTTP/1.1\r\nHost: sim\r\n\r\n");
 }
 
+/* Each of them costs the server something, and the peer nothing. */
+static void say_many_requests(struct nuisance *n)
+{
+    const uint32_t count = random_between(n->peer.random, 100, REQUESTS_MAX);
+    for (uint32_t i = 0; i < count; i++)
+        peer_say_format(&n->peer, "HEAD /t/a HTTP/1.1\r\nHost: sim\r\n\r\n");
+}
+
 static const struct episode finishing = {"DELETE", say_delete, true, false, 0};
 
 static const struct episode episodes[] = {
@@ -182,6 +191,7 @@ static const struct episode episodes[] = {
     {"a bad cursor", say_bad_cursor, true, true, 400},
     {"a bad wait", say_bad_wait, true, true, 400},
     {"DELETE without a token", say_delete_without_token, true, true, 401},
+    {"requests without end", say_many_requests, true, false, 0},
     {"a bad frame", say_bad_frame, true, false, 0},
     {"pings, and does not read", say_pings, false, false, 0},
     {"a stream, and does not read", say_stream, false, false, 0},

@@ -18,6 +18,8 @@ enum {
     TOO_LARGE_MAX = 10000, /* larger ones take too long */
     PAUSE_MAX_US = 40 * MS,
     BACK_MAX_US = 30 * MS,
+    AT_ONCE_ONE_IN = 3,
+    IMPATIENT_ONE_IN = 40,
 };
 
 struct publisher {
@@ -250,6 +252,13 @@ static void check_end(const struct publisher *b)
               "%s: the connection ended in place of an answer", b->peer.name);
 }
 
+/* It has said all, and does not wait for the answer: its place may be another's when that comes. */
+static bool is_impatient(const struct publisher *b)
+{
+    return b->peer.goal == PEER_LIVE && b->waiting_count > 0 && buffer_len(&b->peer.out) == 0 &&
+           !b->peer.has_ended && random_one_in(b->peer.random, IMPATIENT_ONE_IN);
+}
+
 static void exchange(struct publisher *b)
 {
     struct peer *p = &b->peer;
@@ -260,6 +269,8 @@ static void exchange(struct publisher *b)
     if (peer_is_over(p)) {
         check_end(b);
         peer_close(p);
+    } else if (is_impatient(b)) {
+        peer_cut(p);
     } else if (b->waiting_count == 0 && (b->is_last || p->has_ended) &&
                random_one_in(p->random, 2)) {
         peer_close(p);
@@ -270,7 +281,9 @@ static void go_on(struct publisher *b)
 {
     struct peer *p = &b->peer;
     const bool is_idle = b->waiting_count == 0 && buffer_len(&p->out) == 0;
-    if (!peer_is_connected(p))
+    if (!peer_is_connected(p) && random_one_in(p->random, AT_ONCE_ONE_IN))
+        peer_act_in(p, 0, MS);
+    else if (!peer_is_connected(p))
         peer_act_in(p, MS, BACK_MAX_US);
     else if (is_idle && p->goal == PEER_LIVE && random_one_in(p->random, 3))
         peer_act_in(p, MS, PAUSE_MAX_US);

@@ -15,13 +15,15 @@ struct scenario {
     struct log_options log;
     struct kernel_faults faults;
     uint32_t allocation_fails; /* once in so many times; 0: never */
+    uint32_t allocation_ns;    /* what one takes: it stands for the work that it is a part of */
     uint32_t preempt; /* a fiber is interrupted at an atomic operation once in so many turns */
     char topics[TOPICS_MAX][TRUTH_TOPIC_MAX];
     unsigned topic_count;
     unsigned publisher_count, ws_publisher_count, thread_count; /* threads: log_append() directly */
     unsigned subscriber_count, nuisance_count;
     unsigned publishes_each;
-    int laggard; /* a reactor that seldom gets its turn; -1: none */
+    int laggard;       /* a reactor that seldom gets its turn; -1: none */
+    uint32_t stall_us; /* who is interrupted may have no processor for so long; 0: it goes on */
     uint32_t payload_max;
     bool has_bystander;
     bool finishes_topics; /* DELETE */

@@ -7,7 +7,8 @@
 
 enum {
     STEP_NS = 1000,
-    LAG = 12, /* a laggard goes on once in so many times that it could */
+    LAG = 12,    /* a laggard goes on once in so many times that it could */
+    STALL = 100, /* once in so many interruptions somebody loses its processor for long */
     POINTS_MAX = 150,
     CANDIDATES_MAX = KERNEL_REACTORS_MAX + THREADS_MAX + PEERS_MAX,
 };
@@ -77,12 +78,18 @@ bool schedule_threads_are_over(const struct world *w)
 
 /* --- when ------------------------------------------------------------------------------------- */
 
+static bool somebody_stalls(const struct world *w)
+{
+    return w->all_run_ns > w->kernel.now_ns;
+}
+
 /* When it can go on; UINT64_MAX: never by itself. */
 static uint64_t reactor_next_ns(const struct world *w, unsigned index)
 {
     if (fiber_has_returned(w->fibers[index]))
         return UINT64_MAX;
-    return kernel_is_asleep(&w->kernel, index) ? kernel_next_ns(&w->kernel, index) : 0;
+    const uint64_t ns = kernel_is_asleep(&w->kernel, index) ? kernel_next_ns(&w->kernel, index) : 0;
+    return ns < w->stalled_until_ns[index] ? w->stalled_until_ns[index] : ns;
 }
 
 static uint64_t thread_next_ns(const struct world *w, unsigned index)
@@ -129,8 +136,11 @@ static uint64_t find(const struct world *w, struct candidates *found)
 
 /* --- nobody has anything to do ---------------------------------------------------------------- */
 
+/* Whoever stalls may have stopped in the middle of waking the others. */
 static ENTERS_REACTOR void check_sleepers(const struct world *w)
 {
+    if (somebody_stalls(w))
+        return;
     for (unsigned i = 0; i < w->scenario.reactor_count; i++)
         SIM_CHECK("wake-up", fiber_has_returned(w->fibers[i]) || !log_has_work(w->broker->log, i),
                   "reactor %u sleeps although the log has something for it", i);
@@ -145,12 +155,28 @@ static void let_time_pass(struct world *w, uint64_t until_ns)
 
 /* --- a step ----------------------------------------------------------------------------------- */
 
-static void resume(struct world *w, struct fiber *f)
+/* In the middle of whatever it did, perhaps of the sequencer's role. */
+static void stall(struct world *w, struct candidate c)
+{
+    const uint64_t until_ns =
+        w->kernel.now_ns + UINT64_C(1000) * random_between(&w->random, 1, w->scenario.stall_us);
+    trace("%s %u stalls", c.actor == ACTOR_THREAD ? "thread" : "reactor", c.index);
+    *(c.actor == ACTOR_THREAD ? &w->threads[c.index].next_ns : &w->stalled_until_ns[c.index]) =
+        until_ns;
+    if (until_ns > w->all_run_ns)
+        w->all_run_ns = until_ns;
+}
+
+static void resume(struct world *w, struct fiber *f, struct candidate c)
 {
     const bool preempt = w->scenario.preempt > 0 && random_one_in(&w->random, w->scenario.preempt);
     sim_points_left = preempt ? random_between(&w->random, 1, POINTS_MAX) : UINT32_MAX;
     fiber_resume(f);
+    const bool was_interrupted = preempt && sim_points_left > POINTS_MAX;
     sim_points_left = UINT32_MAX;
+    if (was_interrupted && w->laggard_lags && w->scenario.stall_us > 0 &&
+        random_one_in(&w->random, STALL))
+        stall(w, c);
 }
 
 static bool lags(struct world *w, struct candidate c)
@@ -163,10 +189,10 @@ static void go_on(struct world *w, struct candidate c)
 {
     switch (c.actor) {
     case ACTOR_REACTOR:
-        resume(w, w->fibers[c.index]);
+        resume(w, w->fibers[c.index], c);
         return;
     case ACTOR_THREAD:
-        resume(w, w->threads[c.index].fiber);
+        resume(w, w->threads[c.index].fiber, c);
         return;
     case ACTOR_PEER:
         w->peers[c.index]->kind->act(w->peers[c.index]);
@@ -178,9 +204,9 @@ static void go_on(struct world *w, struct candidate c)
 void schedule_step(struct world *w)
 {
     struct candidates found;
-    const uint64_t earliest_ns = find(w, &found);
     w->step_count++;
     kernel_spend(&w->kernel, STEP_NS);
+    const uint64_t earliest_ns = find(w, &found);
     if (found.count == 0) {
         let_time_pass(w, earliest_ns);
         return;

@@ -16,6 +16,7 @@ enum {
     STALL_ONE_IN = 30,
     SLOW_READ_MAX = 300,
     BACK_MAX_US = 100 * MS,
+    AT_ONCE_ONE_IN = 3,
     SETTLED_BACK_MAX_US = 10 * MS,
     LEAVING = 3333, /* its own close code: nobody else's */
     LEAVE_ONE_IN = 200,
@@ -136,7 +137,9 @@ static void wait_for_next(struct subscriber *s)
 {
     struct peer *p = &s->peer;
     const bool lives = p->goal == PEER_LIVE;
-    if (!peer_is_connected(p))
+    if (!peer_is_connected(p) && lives && random_one_in(p->random, AT_ONCE_ONE_IN))
+        peer_act_in(p, 0, MS);
+    else if (!peer_is_connected(p))
         peer_act_in(p, MS, lives || s->is_refused ? BACK_MAX_US : SETTLED_BACK_MAX_US);
     else if (lives && s->pace == PACE_SLOW)
         peer_act_in(p, 2 * MS, 25 * MS);

@@ -93,11 +93,17 @@ void subscriber_gap(struct subscriber *s, const struct told_gap *gap)
 {
     trace("%s: gap %.*s %.*s", s->peer.name, (int)gap->after.len, (const char *)gap->after.at,
           (int)gap->resumed.len, (const char *)gap->resumed.at);
+    SIM_CHECK("gap", s->is_open || s->transport == &transport_poll, "%s: a gap before the opening",
+              s->peer.name);
     note_retained(s);
-    if (s->awaits_gap)
+    if (s->awaits_gap) {
         told_elsewhere(s, gap);
-    else
-        audit_gap(&s->audit, gap->after, gap->resumed, gap->reason);
+        return;
+    }
+    /* A poll that waits is told by its answer where it began. */
+    if (!s->is_open && s->from != FROM_SEEN)
+        subscriber_begin(s, subscriber_seq(s, gap->after));
+    audit_gap(&s->audit, gap->after, gap->resumed, gap->reason);
 }
 
 /* --- ends ------------------------------------------------------------------------------------- */

@@ -27,6 +27,8 @@ struct world {
     uint64_t step_count;
     bool draining;
     bool laggard_lags;
+    uint64_t stalled_until_ns[KERNEL_REACTORS_MAX]; /* it has no processor till then */
+    uint64_t all_run_ns;                            /* nobody is stalled from then on */
 };
 
 /* The whole run; returns when every promise was kept. */
