@@ -19,7 +19,6 @@ enum {
     PAUSE_MAX_US = 40 * MS,
     BACK_MAX_US = 30 * MS,
     AT_ONCE_ONE_IN = 3,
-    IMPATIENT_ONE_IN = 40,
 };
 
 struct publisher {
@@ -255,8 +254,9 @@ static void check_end(const struct publisher *b)
 /* It has said all, and does not wait for the answer: its place may be another's when that comes. */
 static bool is_impatient(const struct publisher *b)
 {
+    const uint32_t once_in = b->peer.world->scenario.impatient;
     return b->peer.goal == PEER_LIVE && b->waiting_count > 0 && buffer_len(&b->peer.out) == 0 &&
-           !b->peer.has_ended && random_one_in(b->peer.random, IMPATIENT_ONE_IN);
+           !b->peer.has_ended && once_in > 0 && random_one_in(b->peer.random, once_in);
 }
 
 static void exchange(struct publisher *b)

@@ -93,6 +93,7 @@ static void draw_peers(struct scenario *s, struct random *r)
     s->subscriber_count = random_between(r, 2, 10);
     s->nuisance_count = random_below(r, 3);
     s->publishes_each = ONE_OF(r, 10, 40, 120);
+    s->impatient = ONE_OF(r, 0, 0, 40, 2);
     s->has_bystander = random_one_in(r, 2);
     /* Without memory for its topic an end is not noted. */
     s->finishes_topics = s->allocation_fails == 0 && random_one_in(r, 6);

@@ -25,6 +25,7 @@ struct scenario {
     int laggard;       /* a reactor that seldom gets its turn; -1: none */
     uint32_t stall_us; /* who is interrupted may have no processor for so long; 0: it goes on */
     uint32_t payload_max;
+    uint32_t impatient; /* publishers do not wait for an answer, once in so many; 0: they do */
     bool has_bystander;
     bool finishes_topics; /* DELETE */
     bool drains_early;    /* in the middle of it */

@@ -12,7 +12,8 @@
 #include <string.h>
 
 enum {
-    ANEW_ONE_IN = 16, /* of those who come back begin somewhere else */
+    LATER_ONE_IN = 3, /* of new connections ask a while after they are made */
+    LATER_MAX_US = 20 * MS,
     STALL_ONE_IN = 30,
     SLOW_READ_MAX = 300,
     BACK_MAX_US = 100 * MS,
@@ -23,67 +24,6 @@ enum {
     PING_ONE_IN = 40,
 };
 
-/* --- where to begin --------------------------------------------------------------------------- */
-
-static enum from draw_from(struct subscriber *s)
-{
-    struct random *r = s->peer.random;
-    static const enum from anew[] = {FROM_NOW, FROM_NOW, FROM_EARLIEST, FROM_LAST, FROM_ELSEWHERE};
-    const bool begins_anew = s->peer.goal == PEER_LIVE && random_one_in(r, ANEW_ONE_IN);
-    if (s->has_place && !begins_anew)
-        return FROM_SEEN;
-    return anew[random_below(r, sizeof(anew) / sizeof(anew[0]))];
-}
-
-/* Cursors of another log, and of its future. */
-static void draw_elsewhere(struct subscriber *s)
-{
-    const uint64_t epoch = s->peer.world->truth.epoch;
-    const uint32_t choice = random_below(s->peer.random, 3);
-    if (choice == 0)
-        snprintf(s->after, sizeof(s->after), "%016lx-%u", (unsigned long)epoch ^ 1,
-                 random_below(s->peer.random, 100));
-    else
-        snprintf(s->after, sizeof(s->after), "%016lx-%lu", (unsigned long)epoch, 1ul << 62);
-}
-
-/* The newest message that a publisher knows to be in the log. */
-static uint64_t newest_told(const struct truth *t)
-{
-    uint64_t newest = 0;
-    for (uint32_t i = 0; i < t->publish_count; i++)
-        if (t->publishes[i].told_seq > newest)
-            newest = t->publishes[i].told_seq;
-    return newest;
-}
-
-void subscriber_choose_place(struct subscriber *s)
-{
-    s->from = draw_from(s);
-    s->told_seq = s->from == FROM_NOW ? newest_told(s->audit.truth) : 0;
-    s->is_open = s->awaits_gap = s->is_tagged = false;
-    switch (s->from) {
-    case FROM_SEEN:
-        snprintf(s->after, sizeof(s->after), "%016lx-%lu", (unsigned long)s->audit.truth->epoch,
-                 (unsigned long)s->audit.seen);
-        audit_begin(&s->audit, s->audit.seen);
-        return;
-    case FROM_NOW:
-        strcpy(s->after, "now");
-        return;
-    case FROM_EARLIEST:
-        strcpy(s->after, "earliest");
-        return;
-    case FROM_LAST:
-        snprintf(s->after, sizeof(s->after), "%u", random_below(s->peer.random, 10));
-        return;
-    case FROM_ELSEWHERE:
-        draw_elsewhere(s);
-        return;
-    }
-    UNREACHABLE("from");
-}
-
 /* --- coming and going ------------------------------------------------------------------------- */
 
 static void reset_wire(struct subscriber *s)
@@ -91,7 +31,7 @@ static void reset_wire(struct subscriber *s)
     response_reset(&s->response);
     ws_client_reset(&s->ws);
     sse_client_reset(&s->sse);
-    s->is_refused = s->is_posted = s->is_asking = false;
+    s->is_refused = s->is_posted = s->is_asking = s->has_asked = s->is_open = false;
     s->answer_count = 0;
 }
 
@@ -104,10 +44,19 @@ static void come_back(struct subscriber *s)
     }
     peer_connect(p);
     reset_wire(s);
-    subscriber_choose_place(s);
-    trace("%s: asks from %s", p->name, s->after);
-    s->transport->ask(s);
+    s->asks_ns = p->kernel->now_ns;
+    if (p->goal == PEER_LIVE && random_one_in(p->random, LATER_ONE_IN))
+        s->asks_ns += UINT64_C(1000) * random_between(p->random, 0, LATER_MAX_US);
     peer_act_in(p, 0, MS);
+}
+
+/* The later it asks, the more its place is news to the reactor that it was given to. */
+static void ask(struct subscriber *s)
+{
+    s->has_asked = true;
+    subscriber_choose_place(s);
+    trace("%s: asks from %s", s->peer.name, s->after);
+    s->transport->ask(s);
 }
 
 static bool can_say_close(const struct subscriber *s)
@@ -166,11 +115,12 @@ static void exchange(struct subscriber *s)
 {
     struct peer *p = &s->peer;
     peer_exchange(p);
-    if (peer_is_connected(p))
+    if (peer_is_connected(p) && s->has_asked)
         s->transport->read(s);
     if (!peer_is_connected(p) || !peer_is_over(p))
         return;
-    s->transport->ended(s);
+    if (s->has_asked)
+        s->transport->ended(s);
     peer_close(p);
 }
 
@@ -183,6 +133,8 @@ void subscriber_step(struct subscriber *s)
         come_back(s);
         return;
     }
+    if (!s->has_asked && p->kernel->now_ns >= s->asks_ns)
+        ask(s);
     chatter(s);
     exchange(s);
     wait_for_next(s);

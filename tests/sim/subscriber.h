@@ -14,6 +14,7 @@ enum from {
     FROM_NOW,
     FROM_EARLIEST,
     FROM_LAST,
+    FROM_TOLD,      /* behind what a publisher was told: asked as if it had seen that */
     FROM_ELSEWHERE, /* a cursor that is not of this log: it is told a gap first */
 };
 
@@ -43,6 +44,8 @@ struct subscriber {
     subscriber_message_fn *on_message; /* NULL: nothing more than the audit */
 
     /* This connection, or this question. */
+    uint64_t asks_ns; /* not before */
+    bool has_asked;
     enum from from;
     char after[RESPONSE_FIELD_MAX]; /* the place that it named */
     uint64_t told_seq;              /* the newest that a publisher was told before it asked */
@@ -68,6 +71,9 @@ void subscriber_init(struct subscriber *s, const struct transport *transport);
 void subscriber_step(struct subscriber *s);
 bool subscriber_is_at_rest(const struct subscriber *s);
 void subscriber_fini(struct subscriber *s);
+
+/* --- subscriber_place.c ---------------------------------------------------------------------- */
+
 /* Draws where to go on from. */
 void subscriber_choose_place(struct subscriber *s);
 

@@ -58,6 +58,7 @@ static const char *place_name(struct subscriber *s)
     case FROM_EARLIEST:
         return "after";
     case FROM_SEEN:
+    case FROM_TOLD:
     case FROM_ELSEWHERE:
         break;
     }

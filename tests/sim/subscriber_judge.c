@@ -48,6 +48,8 @@ void subscriber_opened(struct subscriber *s, struct bytes cursor)
                   "%s: opened at %.*s before the gap behind %s", s->peer.name, (int)cursor.len,
                   (const char *)cursor.at, s->after);
         return;
+    case FROM_TOLD:
+        break;
     }
     UNREACHABLE("from");
 }
