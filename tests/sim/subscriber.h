@@ -53,6 +53,7 @@ struct subscriber {
     bool awaits_gap;                /* ... and a gap has to follow */
     bool is_asking;                 /* a poll has not been answered */
     bool is_tagged;                 /* the place stands in If-None-Match */
+    bool is_garbled;                /* the place is no cursor of anybody's */
     bool is_json, is_refused;
     bool is_old;   /* HTTP/1.0, or says that it closes */
     bool is_lines; /* a poll's answer is to have lines */

@@ -81,10 +81,23 @@ static bool is_said(struct subscriber *s)
     return s->from != FROM_NOW || random_one_in(s->peer.random, 2);
 }
 
+/* EventSource sends whatever it was given as an id, by whomever: never a reason for a 4xx. */
+static void maybe_garble(struct subscriber *s)
+{
+    static const char *const garbled[] = {"17", "not a cursor", "0123456789abcdef-", "\"\\"};
+    struct random *r = s->peer.random;
+    s->is_garbled =
+        s->from == FROM_ELSEWHERE && s->transport == &transport_sse && random_one_in(r, 2);
+    if (s->is_garbled)
+        strcpy(s->after, garbled[random_below(r, sizeof(garbled) / sizeof(garbled[0]))]);
+}
+
 void subscriber_ask(struct subscriber *s, const char *query, const char *fields)
 {
     struct peer *p = &s->peer;
     const bool in_field = place_is_in_field(s);
+    if (in_field)
+        maybe_garble(s);
     peer_say_format(p, "GET ");
     char separator = say_topics(s);
     if (s->transport != &transport_poll && has_to_say_form(s)) {
@@ -133,6 +146,8 @@ void subscriber_ask_by_post(struct subscriber *s)
 {
     struct peer *p = &s->peer;
     const bool in_field = place_is_in_field(s);
+    if (in_field)
+        maybe_garble(s);
     char *body = body_of(s, !in_field && is_said(s));
     peer_say_format(p,
                     "POST /t HTTP/1.1\r\nHost: sim\r\nAccept: text/event-stream\r\n"

@@ -57,7 +57,7 @@ void subscriber_choose_place(struct subscriber *s)
     if (s->from == FROM_TOLD)
         take_told_place(s);
     s->told_seq = s->from == FROM_NOW ? newest_told(s->audit.truth) : 0;
-    s->is_open = s->awaits_gap = s->is_tagged = false;
+    s->is_open = s->awaits_gap = s->is_tagged = s->is_garbled = false;
     switch (s->from) {
     case FROM_SEEN:
         snprintf(s->after, sizeof(s->after), "%016lx-%lu", (unsigned long)s->audit.truth->epoch,

@@ -21,15 +21,16 @@ static void ask(struct subscriber *s)
 
 /* --- events ----------------------------------------------------------------------------------- */
 
-/* The first block. Without a cursor: the server is full, and says when to come back. */
+/* The first block. Without a cursor: the server is full, and says when to come back; or what it was
+ * given is none, and a gap follows. */
 static void on_first(struct subscriber *s)
 {
     const struct sse_client *e = &s->sse;
     SIM_CHECK("protocol", e->has_retry && !e->has_data && !e->has_event,
               "%s: the first block is not `retry` and `id`", s->peer.name);
     SIM_CHECK("protocol", !s->is_refused, "%s: a stream that was refused goes on", s->peer.name);
-    if (e->has_id)
-        subscriber_opened(s, bytes_from(e->id));
+    if (e->has_id || s->is_garbled)
+        subscriber_opened(s, e->has_id ? bytes_from(e->id) : (struct bytes){0});
     else
         subscriber_refused(s, (struct bytes){0});
 }
@@ -149,6 +150,10 @@ static void ended(struct subscriber *s)
               s->peer.name);
     if (r->status != 200)
         return;
+    if (s->is_garbled && s->awaits_gap) {
+        subscriber_refused(s, (struct bytes){0}); /* so that was the other first block */
+        return;
+    }
     SIM_CHECK("protocol", buffer_len(&r->body) == 0 && sse_client_may_end(&s->sse),
               "%s: the stream ended in the middle of an event", s->peer.name);
     SIM_CHECK("protocol", s->is_open || s->is_refused,
