@@ -154,15 +154,3 @@ void audit_gap(struct audit *a, struct bytes from, struct bytes to, struct bytes
     a->seen = resumed;
     a->gap_count++;
 }
-
-/* --- rest ------------------------------------------------------------------------------------- */
-
-bool audit_has_all(const struct audit *a)
-{
-    return next_due(a) == 0;
-}
-
-void audit_rest(const struct audit *a)
-{
-    SIM_CHECK("lost", audit_has_all(a), "%s: has not got %lu", a->who, (unsigned long)next_due(a));
-}

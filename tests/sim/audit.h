@@ -36,6 +36,3 @@ void audit_message(struct audit *a, struct bytes id, struct bytes topic, struct 
  * first_retained: the oldest sequence that its reactor still has. Under AUDIT_LATEST what is
  * skipped must have been superseded or trimmed. */
 void audit_gap(struct audit *a, struct bytes from, struct bytes to, struct bytes reason);
-/* When everything has come to rest: it has all there is for it ("lost"). */
-void audit_rest(const struct audit *a);
-bool audit_has_all(const struct audit *a);

@@ -54,7 +54,7 @@ static void draw_log(struct scenario *s, struct random *r)
         .reactor_count = s->reactor_count,
         .history_count = s->settings.history_count,
         .history_bytes = s->settings.history_bytes,
-        .ring_capacity = may_be_tiny ? ONE_OF(r, 2, 2, 8, 64) : ONE_OF(r, 64, 1024),
+        .ring_capacity = may_be_tiny ? ONE_OF(r, 2, 2, 2, 64) : ONE_OF(r, 64, 1024),
         .inbox_capacity = may_be_tiny ? ONE_OF(r, 2, 2, 8, 64) : ONE_OF(r, 64, 1024),
         .ring_bytes = ONE_OF(r, 1000, 20000, 1 << 20),
     };
@@ -89,12 +89,13 @@ static void draw_peers(struct scenario *s, struct random *r)
 {
     s->publisher_count = random_between(r, 1, 3);
     s->ws_publisher_count = random_below(r, 3);
-    s->thread_count = random_below(r, 3);
+    s->thread_count = random_below(r, THREADS_MAX + 1);
+    s->threads_in_step = random_one_in(r, 2);
     s->subscriber_count = random_between(r, 2, 10);
     s->nuisance_count = random_below(r, 3);
     s->publishes_each = ONE_OF(r, 10, 40, 120);
     s->impatient = ONE_OF(r, 0, 0, 40, 2);
-    s->has_bystander = random_one_in(r, 2);
+    s->has_bystander = random_one_in(r, 3);
     /* Without memory for its topic an end is not noted. */
     s->finishes_topics = s->allocation_fails == 0 && random_one_in(r, 6);
     s->drains_early = random_one_in(r, 8);

@@ -10,6 +10,7 @@ enum {
     LAG = 12,    /* a laggard goes on once in so many times that it could */
     STALL = 100, /* once in so many interruptions somebody loses its processor for long */
     POINTS_MAX = 150,
+    POINTS_FEW = 6, /* now and then one step of a few after the other, among those of the others */
     CANDIDATES_MAX = KERNEL_REACTORS_MAX + THREADS_MAX + PEERS_MAX,
 };
 
@@ -170,7 +171,8 @@ static void stall(struct world *w, struct candidate c)
 static void resume(struct world *w, struct fiber *f, struct candidate c)
 {
     const bool preempt = w->scenario.preempt > 0 && random_one_in(&w->random, w->scenario.preempt);
-    sim_points_left = preempt ? random_between(&w->random, 1, POINTS_MAX) : UINT32_MAX;
+    const uint32_t points_max = random_one_in(&w->random, 2) ? POINTS_MAX : POINTS_FEW;
+    sim_points_left = preempt ? random_between(&w->random, 1, points_max) : UINT32_MAX;
     fiber_resume(f);
     const bool was_interrupted = preempt && sim_points_left > POINTS_MAX;
     sim_points_left = UINT32_MAX;

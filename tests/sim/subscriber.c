@@ -140,23 +140,13 @@ void subscriber_step(struct subscriber *s)
     wait_for_next(s);
 }
 
-/* A raw WebSocket under `latest` is not told what was trimmed before it could be sent. */
-static bool has_what_is_left(const struct subscriber *s)
-{
-    const struct audit *a = &s->audit;
-    if (a->policy != AUDIT_LATEST || !a->is_raw_ws || !peer_is_connected(&s->peer))
-        return false;
-    const uint64_t trimmed = world_first_retained(s->peer.world, s->peer.socket) - 1;
-    return truth_next(a->truth, &a->filters, trimmed > a->seen ? trimmed : a->seen) == 0;
-}
-
 bool subscriber_is_at_rest(const struct subscriber *s)
 {
     if (s->is_finished)
         return true;
     if (!s->has_place || s->awaits_gap)
         return false;
-    if (!audit_has_all(&s->audit) && !has_what_is_left(s))
+    if (subscriber_next_due(s) != 0)
         return false;
     return !s->transport->is_stream ||
            (peer_is_connected(&s->peer) && s->is_open && !s->peer.has_ended && !s->ws.said_close);

@@ -90,6 +90,8 @@ void subscriber_refused(struct subscriber *s, struct bytes error);
 void subscriber_begin(struct subscriber *s, uint64_t seq);
 /* The sequence of a cursor that has to be of this log. */
 uint64_t subscriber_seq(const struct subscriber *s, struct bytes cursor);
+/* The next of its own in the log that it has to be given; 0: it has all. */
+uint64_t subscriber_next_due(const struct subscriber *s);
 /* Has the topic of its only filter, a plain one, come to its end? */
 bool subscriber_may_finish(const struct subscriber *s);
 /* The "error" of an answer's body. */

@@ -108,6 +108,18 @@ void subscriber_gap(struct subscriber *s, const struct told_gap *gap)
     audit_gap(&s->audit, gap->after, gap->resumed, gap->reason);
 }
 
+/* A raw WebSocket under `latest` is not told what was trimmed before it could be sent. */
+uint64_t subscriber_next_due(const struct subscriber *s)
+{
+    const struct audit *a = &s->audit;
+    uint64_t seen = a->seen;
+    if (a->policy == AUDIT_LATEST && a->is_raw_ws && peer_is_connected(&s->peer)) {
+        const uint64_t trimmed = world_first_retained(s->peer.world, s->peer.socket) - 1;
+        seen = trimmed > seen ? trimmed : seen;
+    }
+    return truth_next(a->truth, &a->filters, seen);
+}
+
 /* --- ends ------------------------------------------------------------------------------------- */
 
 bool subscriber_may_finish(const struct subscriber *s)
@@ -131,7 +143,7 @@ void subscriber_finished(struct subscriber *s)
     s->is_finished = true;
     if (s->from != FROM_SEEN)
         return;
-    const uint64_t next = truth_next(t, &s->audit.filters, s->audit.seen);
+    const uint64_t next = subscriber_next_due(s);
     SIM_CHECK("lost", next == 0 || t->entries[next].is_end, "%s: finished before it had %lu",
               s->peer.name, (unsigned long)next);
 }

@@ -8,7 +8,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-enum { RETRY_NS = 1000000, PAUSE_MAX_NS = 3000000 };
+enum { RETRY_NS = 1000000, PAUSE_MAX_NS = 3000000, STEP_NS = 2000000 };
 
 static struct message *make_message(struct world *w, uint32_t number)
 {
@@ -53,12 +53,19 @@ static void publish(struct thread *t)
     truth_taken(&w->truth, number);
 }
 
+/* In step they meet at the log each time, else by chance. */
+static uint64_t draw_pause_ns(const struct world *w, struct random *random)
+{
+    return w->scenario.threads_in_step ? STEP_NS - w->kernel.now_ns % STEP_NS
+                                       : random_below(random, PAUSE_MAX_NS);
+}
+
 static void run(void *user)
 {
     struct thread *t = user;
     for (unsigned i = 0; i < t->world->scenario.publishes_each && !t->world->draining; i++) {
         publish(t);
-        pause_for(t, random_below(&t->world->random, PAUSE_MAX_NS));
+        pause_for(t, draw_pause_ns(t->world, &t->world->random));
     }
     t->next_ns = UINT64_MAX;
 }

@@ -10,7 +10,7 @@
 #include "sim/thread.h"
 #include "sim/truth.h"
 
-enum { PEERS_MAX = 48, THREADS_MAX = 3 };
+enum { PEERS_MAX = 48 };
 
 struct world {
     uint64_t seed;
