@@ -336,6 +336,7 @@ SUITES = {
     'integration-asan': integration('asan'),
     'simulation': run_simulation,
     'simulation-asan': run_simulation_asan,
+    'planted': script('tests/sim/planted.py', 1800),
     'model': script('tests/model/run.py', 600),
     'fuzz': run_fuzz,
     'stress': run_stress,
