@@ -43,6 +43,11 @@ ON_REACTOR void conn_set_timer(struct reactor *r, struct conn *c, uint32_t in_ms
     timers_set(&r->timers, reactor_slot(r, c), r->now_ms + in_ms);
 }
 
+ON_REACTOR void conn_bring_timer_forward(struct reactor *r, struct conn *c, uint32_t in_ms)
+{
+    timers_bring_forward(&r->timers, reactor_slot(r, c), r->now_ms + in_ms);
+}
+
 /* --- opening ---------------------------------------------------------------------------------- */
 
 /* Not added first and taken back: somebody else would be refused for it meanwhile. */

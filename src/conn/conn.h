@@ -110,6 +110,8 @@ ON_REACTOR void conn_drained(struct reactor *r, struct conn *c);
 ON_REACTOR void conn_timeout(struct reactor *r, struct conn *c);
 /* Sets its timer; one per connection, its meaning follows from the phase. */
 ON_REACTOR void conn_set_timer(struct reactor *r, struct conn *c, uint32_t in_ms);
+/* The same, unless it fires sooner anyway. */
+ON_REACTOR void conn_bring_timer_forward(struct reactor *r, struct conn *c, uint32_t in_ms);
 
 /* --- subscribing ------------------------------------------------------------------------------ */
 

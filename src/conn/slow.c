@@ -121,8 +121,9 @@ ON_REACTOR void slow_blocked(struct reactor *r, struct conn *c)
     if (c->blocked_ms != 0)
         return;
     c->blocked_ms = r->now_ms;
+    /* What is blocked again and again is not put off each time: its age comes too. */
     if (c->phase == CONN_WS || c->phase == CONN_SSE)
-        conn_set_timer(r, c, SLOW_WATCH_MS);
+        conn_bring_timer_forward(r, c, SLOW_WATCH_MS);
 }
 
 static ON_REACTOR void reset(struct reactor *r, struct conn *c, const char *why)

@@ -139,12 +139,12 @@ static ON_REACTOR bool is_old(const struct reactor *r, const struct conn *c)
 
 ON_REACTOR void stream_timeout(struct reactor *r, struct conn *c)
 {
-    if (c->blocked_ms != 0) {
-        slow_watch(r, c);
-        return;
-    }
     if (is_old(r, c)) {
         goodbye(r, c, 0, ""); /* it comes back, and resumes */
+        return;
+    }
+    if (c->blocked_ms != 0) {
+        slow_watch(r, c);
         return;
     }
     (void)sender_send_constant(r, c, sse_heartbeat(wire_is_chunked(c->wire)));

@@ -54,6 +54,13 @@ void timers_set(struct timers *t, uint32_t slot, uint32_t deadline_ms)
         t->used = slot + 1;
 }
 
+void timers_bring_forward(struct timers *t, uint32_t slot, uint32_t deadline_ms)
+{
+    ASSERT(slot < t->capacity);
+    if (!timers_is_set(t, slot) || is_before(deadline_ms, t->deadlines[slot]))
+        timers_set(t, slot, deadline_ms);
+}
+
 /* next_ms stays: too early a wake-up costs one sweep. */
 void timers_clear(struct timers *t, uint32_t slot)
 {

@@ -36,6 +36,8 @@ void timers_fini(struct timers *t);
 
 /* Replaces the slot's deadline. */
 void timers_set(struct timers *t, uint32_t slot, uint32_t deadline_ms);
+/* The same, unless it is due sooner anyway. */
+void timers_bring_forward(struct timers *t, uint32_t slot, uint32_t deadline_ms);
 void timers_clear(struct timers *t, uint32_t slot);
 static inline bool timers_is_set(const struct timers *t, uint32_t slot)
 {

@@ -70,6 +70,16 @@ Test(timers, a_new_deadline_replaces_the_old_one)
     cr_assert(eq(uint, run_at(300), 1));
 }
 
+Test(timers, a_deadline_is_brought_forward_but_not_put_off)
+{
+    timers_bring_forward(&timers, 7, 200);
+    timers_bring_forward(&timers, 7, 100);
+    timers_bring_forward(&timers, 7, 150);
+    cr_assert(eq(uint, run_at(99), 0));
+    cr_assert(eq(uint, run_at(100), 1));
+    cr_assert(eq(uint, run_at(300), 0));
+}
+
 Test(timers, a_cleared_deadline_does_not_fire)
 {
     timers_set(&timers, 7, 100);
