@@ -56,6 +56,7 @@ void peer_connect(struct peer *p)
     buffer_clear(&p->in);
     p->in_ended = p->in_reset = p->has_ended = false;
     p->moved_count = 0;
+    p->heard_ns = p->said_ns = p->kernel->now_ns;
     p->idle_us = IDLE_MIN_US;
     const bool cuts = p->goal == PEER_LIVE && random_one_in(p->random, 2);
     p->cut_at = cuts ? random_length(p->random, CUT_MAX) : 0;
@@ -176,6 +177,8 @@ static void send_some(struct peer *p)
         p->has_moved = true;
         return;
     }
+    if (sent > 0)
+        p->said_ns = p->kernel->now_ns;
     buffer_take(&p->out, (size_t)sent);
     moved(p, (size_t)sent);
 }
@@ -191,6 +194,8 @@ static void read_some(struct peer *p)
     struct span into = {buffer_extend(&p->in, max), max};
     const int64_t count = socket_read(p->kernel, p->socket, into);
     buffer_shorten(&p->in, count > 0 ? max - (size_t)count : max);
+    if (count > 0)
+        p->heard_ns = p->kernel->now_ns;
     p->in_ended = count == SOCKET_END;
     p->in_reset = count == SOCKET_RESET;
     moved(p, count > 0 ? (size_t)count : 0);

@@ -42,11 +42,12 @@ struct peer {
     struct buffer in;      /* come, not yet understood */
     bool in_ended;         /* the server ended the stream, and all of it has been read */
     bool in_reset;
-    bool has_ended;       /* it has sent its own end of the stream, and only reads on */
-    bool has_moved;       /* the last exchange moved something */
-    uint64_t moved_count; /* bytes of this connection, both ways */
-    uint64_t cut_at;      /* cuts its connection when that many bytes have moved; 0: does not */
-    size_t read_max;      /* bytes read at once: small for slow peers */
+    bool has_ended;             /* it has sent its own end of the stream, and only reads on */
+    bool has_moved;             /* the last exchange moved something */
+    uint64_t moved_count;       /* bytes of this connection, both ways */
+    uint64_t heard_ns, said_ns; /* when the last of them came, and went */
+    uint64_t cut_at; /* cuts its connection when that many bytes have moved; 0: does not */
+    size_t read_max; /* bytes read at once: small for slow peers */
     unsigned vanish_count;
     uint32_t idle_us; /* how long it waits for something to come: longer each time */
 };

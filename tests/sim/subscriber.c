@@ -111,12 +111,22 @@ static void chatter(struct subscriber *s)
         ws_client_say_close(&s->ws, p, LEAVING);
 }
 
+/* What waits for a peer to read is nobody's silence. */
+static bool would_hear(const struct subscriber *s)
+{
+    const struct peer *p = &s->peer;
+    return s->pace == PACE_EAGER && s->is_open && p->socket && !p->has_ended &&
+           pipe_len(&p->socket->to_peer) == 0;
+}
+
 static void exchange(struct subscriber *s)
 {
     struct peer *p = &s->peer;
     peer_exchange(p);
     if (peer_is_connected(p) && s->has_asked)
         s->transport->read(s);
+    if (s->transport->lasts && would_hear(s) && !p->world->draining)
+        s->transport->lasts(s);
     if (!peer_is_connected(p) || !peer_is_over(p))
         return;
     if (s->has_asked)

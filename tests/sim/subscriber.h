@@ -30,6 +30,7 @@ struct transport {
     subscriber_fn *ask;   /* the connection is new */
     subscriber_fn *read;  /* understands what has come; may ask again, or close */
     subscriber_fn *ended; /* the server ended the connection: might it? */
+    subscriber_fn *lasts; /* it is open, and all that came has been read: may it be so still? */
 };
 extern const struct transport transport_ws_raw, transport_ws_json, transport_sse, transport_poll;
 
@@ -50,6 +51,7 @@ struct subscriber {
     char after[RESPONSE_FIELD_MAX]; /* the place that it named */
     uint64_t told_seq;              /* the newest that a publisher was told before it asked */
     bool is_open;                   /* it was told its place */
+    uint64_t opened_ns;             /* of a stream: its first block came */
     bool awaits_gap;                /* ... and a gap has to follow */
     bool is_asking;                 /* a poll has not been answered */
     bool is_tagged;                 /* the place stands in If-None-Match */
@@ -86,6 +88,9 @@ void subscriber_gap(struct subscriber *s, const struct told_gap *gap);
 void subscriber_finished(struct subscriber *s);
 /* error: the name in its answer; absent: it has no place for one. */
 void subscriber_refused(struct subscriber *s, struct bytes error);
+/* Since then nothing has moved that should have, within `ms`: "late". */
+void subscriber_check_late(const struct subscriber *s, uint64_t since_ns, uint32_t ms,
+                           const char *what);
 /* Its place on this connection is behind `seq`. */
 void subscriber_begin(struct subscriber *s, uint64_t seq);
 /* The sequence of a cursor that has to be of this log. */

@@ -120,6 +120,19 @@ uint64_t subscriber_next_due(const struct subscriber *s)
     return truth_next(a->truth, &a->filters, seen);
 }
 
+/* Virtual time: nobody is late because the machine was slow, but the run may have stalled fibers,
+ * and events that the kernel told late. */
+enum { LATE_MS = 1500 };
+
+void subscriber_check_late(const struct subscriber *s, uint64_t since_ns, uint32_t ms,
+                           const char *what)
+{
+    const uint64_t now_ns = s->peer.kernel->now_ns;
+    const uint64_t passed_ms = now_ns > since_ns ? (now_ns - since_ns) / 1000000 : 0;
+    SIM_CHECK("late", passed_ms <= (uint64_t)ms + LATE_MS, "%s: %s for %lu ms", s->peer.name, what,
+              (unsigned long)passed_ms);
+}
+
 /* --- ends ------------------------------------------------------------------------------------- */
 
 bool subscriber_may_finish(const struct subscriber *s)

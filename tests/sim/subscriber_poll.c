@@ -183,4 +183,4 @@ static void ended(struct subscriber *s)
               "%s: the connection ended in place of an answer", s->peer.name);
 }
 
-const struct transport transport_poll = {"poll", false, ask, read, ended};
+const struct transport transport_poll = {"poll", false, ask, read, ended, NULL};

@@ -28,6 +28,7 @@ static void on_first(struct subscriber *s)
     const struct sse_client *e = &s->sse;
     SIM_CHECK("protocol", e->has_retry && !e->has_data && !e->has_event,
               "%s: the first block is not `retry` and `id`", s->peer.name);
+    s->opened_ns = s->peer.kernel->now_ns;
     SIM_CHECK("protocol", !s->is_refused, "%s: a stream that was refused goes on", s->peer.name);
     if (e->has_id || s->is_garbled)
         subscriber_opened(s, e->has_id ? bytes_from(e->id) : (struct bytes){0});
@@ -163,4 +164,13 @@ static void ended(struct subscriber *s)
     SIM_CHECK("protocol", may_end(s), "%s: the stream ended without need", s->peer.name);
 }
 
-const struct transport transport_sse = {"sse", true, ask, read, ended};
+static void lasts(struct subscriber *s)
+{
+    const struct broker_settings *b = &s->peer.world->broker->settings;
+    subscriber_check_late(s, s->peer.heard_ns, b->heartbeat_ms,
+                          "neither a message nor a heartbeat");
+    if (b->stream_max_ms > 0)
+        subscriber_check_late(s, s->opened_ns, b->stream_max_ms, "a stream goes on");
+}
+
+const struct transport transport_sse = {"sse", true, ask, read, ended, lasts};

@@ -205,5 +205,15 @@ static void ended(struct subscriber *s)
               s->peer.name);
 }
 
-const struct transport transport_ws_raw = {"ws", true, ask_raw, read, ended};
-const struct transport transport_ws_json = {"ws json", true, ask_json, read, ended};
+/* A peer that said something within the interval is not asked: so it may be two. Nor is one whose
+ * own message waits for room: only those who just listen are sure to be. */
+static void lasts(struct subscriber *s)
+{
+    const struct peer *p = &s->peer;
+    const uint64_t moved_ns = p->heard_ns > p->said_ns ? p->heard_ns : p->said_ns;
+    if (!s->on_message && !s->ws.has_close && !s->ws.said_close)
+        subscriber_check_late(s, moved_ns, 2 * p->world->broker->settings.ping_ms, "no ping");
+}
+
+const struct transport transport_ws_raw = {"ws", true, ask_raw, read, ended, lasts};
+const struct transport transport_ws_json = {"ws json", true, ask_json, read, ended, lasts};
