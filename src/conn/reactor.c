@@ -196,6 +196,8 @@ static ON_REACTOR void on_event(struct reactor *r, const struct io_event *e)
     case IO_WOKEN:
         stat_add(&r->stats.wakeups, 1);
         return;
+    case IO_CONNECTED: /* nobody asked for any */
+        break;
     }
     UNREACHABLE("io_kind");
 }

@@ -237,6 +237,7 @@ static const struct io_impl epoll_impl = {
     .listen = epoll_listen,
     .listen_stop = epoll_listen_stop,
     .listen_pause = epoll_listen_pause,
+    .connect = epoll_connect,
     .poll_arm = epoll_slot_poll,
     .recv = epoll_recv,
     .send = epoll_send,

@@ -24,6 +24,7 @@ enum epoll_slot_flag {
     EPOLL_CHECKED = 8,   /* stands in the list of slots armed while ready */
     EPOLL_PEER_END = 16, /* the peer sent its end: input stays ready */
     EPOLL_DEAD = 32,     /* hung up or failed: everything stays ready */
+    EPOLL_CONNECTING = 64,
 };
 
 struct epoll_slot {
@@ -115,7 +116,7 @@ static inline void epoll_list_add(struct epoll_list *l, uint32_t slot)
 
 /* --- epoll_slot.c ----------------------------------------------------------------------------- */
 
-/* Puts an accepted descriptor into the set and makes it a slot. -errno: it is still the caller's.
+/* Puts a socket into the set and makes it a slot. -errno: it is still the caller's.
  */
 int epoll_slot_open(struct epoll *e, int fd) MUST_CHECK;
 struct epoll_slot *epoll_slot_usable(const struct epoll *e, uint32_t slot);
@@ -129,6 +130,12 @@ void epoll_slot_announce(struct epoll *e);
 void epoll_slot_event(struct epoll *e, struct io_key key, uint32_t what);
 /* A receive or send came back with less than it could take: not ready any more. */
 void epoll_slot_used_up(struct epoll *e, uint32_t slot, enum io_poll what);
+
+/* --- epoll_connect.c -------------------------------------------------------------------------- */
+
+int64_t epoll_connect(struct io *io, const union io_address *remote, const union io_address *local);
+/* The kernel told something of a slot that is being connected. True: it has come to its end. */
+bool epoll_connect_event(struct epoll *e, uint32_t slot, uint32_t what);
 
 /* --- epoll_accept.c --------------------------------------------------------------------------- */
 

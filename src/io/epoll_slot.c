@@ -17,6 +17,7 @@ struct epoll_slot *epoll_slot_usable(const struct epoll *e, uint32_t slot)
 {
     struct epoll_slot *s = slot_at(e, slot);
     ASSERT((s->flags & (EPOLL_OPEN | EPOLL_CLOSING)) == EPOLL_OPEN);
+    ASSERT(!(s->flags & EPOLL_CONNECTING));
     return s;
 }
 
@@ -66,6 +67,8 @@ void epoll_slot_event(struct epoll *e, struct io_key key, uint32_t what)
     struct epoll_slot *s = slot_at(e, key.index);
     if (s->generation != key.generation || !(s->flags & EPOLL_OPEN))
         return;
+    if ((s->flags & EPOLL_CONNECTING) && !epoll_connect_event(e, key.index, what))
+        return;
     if (what & (EPOLLHUP | EPOLLERR))
         s->flags |= EPOLL_DEAD;
     if (what & EPOLLRDHUP)
@@ -107,7 +110,9 @@ void epoll_slot_shutdown(struct io *io, uint32_t slot)
 void epoll_slot_close(struct io *io, uint32_t slot, enum io_close how)
 {
     struct epoll *e = epoll_of(io);
-    struct epoll_slot *s = epoll_slot_usable(e, slot);
+    struct epoll_slot *s = slot_at(e, slot);
+    s->flags &= (uint8_t)~EPOLL_CONNECTING; /* the one thing that may be asked of such a slot */
+    epoll_slot_usable(e, slot);
     s->flags |= EPOLL_CLOSING;
     s->armed = 0;
     end_later(e, slot, how == IO_CLOSE_RESET ? EPOLL_END_RESET : EPOLL_END_FLUSH);

@@ -6,7 +6,7 @@
 
 int io_new(struct io **out, const struct io_options *options)
 {
-    if (options->slot_count == 0)
+    if (options->slot_count == 0 || options->connect_count > options->slot_count)
         return -EINVAL;
     switch (options->backend) {
     case IO_URING:
@@ -38,6 +38,11 @@ void io_listen_stop(struct io *io)
 void io_listen_pause(struct io *io, bool paused)
 {
     io->impl->listen_pause(io, paused);
+}
+
+int64_t io_connect(struct io *io, const union io_address *remote, const union io_address *local)
+{
+    return io->impl->connect(io, remote, local);
 }
 
 void io_poll_arm(struct io *io, uint32_t slot, enum io_poll what)

@@ -1,15 +1,16 @@
-/* What a reactor asks of the kernel, one instance per reactor thread: accept, poll, receive, send,
- * close, sleep, be woken. Three implementations stand behind it: io_uring, epoll, and (tests only)
- * a simulated kernel. It knows sockets by slot, not by protocol: nothing here parses or allocates
- * per connection.
+/* What a reactor asks of the kernel, one instance per reactor thread: accept, connect, poll,
+ * receive, send, close, sleep, be woken. Three implementations stand behind it: io_uring, epoll,
+ * and (tests only) a simulated kernel. It knows sockets by slot, not by protocol: nothing here
+ * parses or allocates per connection.
  *
- * SLOTS. An accepted socket has a slot: its place in the registered file table (io_uring) or its
- * file descriptor (epoll), below `slot_count`. It is the reactor's connection index. A slot belongs
- * to the reactor from IO_ACCEPTED until IO_CLOSED; it is never handed out twice in between.
+ * SLOTS. A socket has a slot: its place in the registered file table (io_uring) or its file
+ * descriptor (epoll), below `slot_count`. It is the reactor's connection index. A slot belongs to
+ * the reactor from IO_ACCEPTED, or from io_connect(), until IO_CLOSED; it is never handed out twice
+ * in between.
  *
  * TWO KINDS OF RESULTS. Receives and sends never wait: what io_submit() starts is finished when it
  * returns, and their results stand in io_results() until the next io_submit(). Everything else
- * (accepts, polls, closes, wake-ups) arrives as events from io_wait().
+ * (accepts, connects, polls, closes, wake-ups) arrives as events from io_wait().
  *
  * Threads: all calls on the reactor's own thread, io_wake() on any. */
 #pragma once
@@ -40,6 +41,7 @@ enum io_kind {
     IO_ACCEPTED,      /* slot: the new socket, listener: whose; peer: its address */
     IO_ACCEPT_FAILED, /* result: -errno (EMFILE, ENFILE, ENOMEM...); accepting goes on by itself:
                          the backend retries every 100 ms, the peer waits in the backlog */
+    IO_CONNECTED,     /* io_connect() has come to its end; result: 0, or -errno */
     IO_READABLE,      /* a poll for IO_IN fired (data, end of stream, or an error to be received) */
     IO_WRITABLE,      /* a poll for IO_OUT fired (room, or an error to be sent into) */
     IO_CLOSED,        /* the slot is free; the kernel holds nothing of it any more */
@@ -72,6 +74,9 @@ enum io_close {
 struct io_options {
     enum io_backend backend;
     uint32_t slot_count; /* sockets at once, this reactor; <= RLIMIT_NOFILE for now */
+    /* How many of the slots, the last ones, are for io_connect() alone. Where slots are descriptors
+     * (epoll, some kernels) nothing is kept: both take what number comes. */
+    uint32_t connect_count;
     const struct logline_sink *log;
 };
 
@@ -108,6 +113,17 @@ ON_REACTOR int io_listen(struct io *io, int fd) MUST_CHECK;
 ON_REACTOR void io_listen_stop(struct io *io);
 /* Pauses or resumes taking new peers: paused, they wait in the kernel's backlog. */
 ON_REACTOR void io_listen_pause(struct io *io, bool paused);
+
+/* --- connecting ------------------------------------------------------------------------------- */
+
+/* Connects a new socket to `remote`, from `local` (NULL: any address; port 0: the kernel picks it
+ * late, as many as there are remotes may share it). Returns its slot at once; IO_CONNECTED follows,
+ * with 0 or -errno. After a failure the slot is closed by io_close(), as any other. Until
+ * IO_CONNECTED only io_close() may be asked of the slot, and then no IO_CONNECTED comes any more.
+ * -errno, and no slot: -EMFILE when none is free, or what the kernel said at once (ports or
+ * descriptors used up, an address that is not ours). TCP_NODELAY is on. */
+ON_REACTOR int64_t io_connect(struct io *io, const union io_address *remote,
+                              const union io_address *local) MUST_CHECK;
 
 /* --- operations: queued here, started by io_submit() or io_wait() ----------------------------- */
 

@@ -18,6 +18,8 @@ struct io_impl {
     int (*listen)(struct io *io, int fd);
     void (*listen_stop)(struct io *io);
     void (*listen_pause)(struct io *io, bool paused);
+    int64_t (*connect)(struct io *io, const union io_address *remote,
+                       const union io_address *local);
     void (*poll_arm)(struct io *io, uint32_t slot, enum io_poll what);
     void (*recv)(struct io *io, uint32_t slot, uint32_t tag, struct span buf);
     void (*send)(struct io *io, uint32_t slot, uint32_t tag, struct bytes contiguous);
@@ -50,6 +52,22 @@ void epoll_probe(struct io_probe *out);
 
 /* One line of a probe's table. err: 0 or -errno. A `needed` operation that fails is why not. */
 void probe_note(struct io_probe *out, const char *operation, int err, bool needed);
+
+/* --- connecting ------------------------------------------------------------------------------- */
+
+static inline socklen_t io_address_len(const union io_address *at)
+{
+    return at->any.sa_family == AF_INET6 ? sizeof(at->in6) : sizeof(at->in);
+}
+
+/* A socket that io_connect() can connect to `remote`; flags: of socket(2). The descriptor, or
+ * -errno. */
+int outgoing_socket(const union io_address *remote, const union io_address *local, int flags)
+    MUST_CHECK;
+
+/* The same under the next number that is free in the process: at this one's the reactor still has
+ * to be told that the slot was closed. Takes fd; -EMFILE. */
+int outgoing_renumber(int fd) MUST_CHECK;
 
 /* --- keys ------------------------------------------------------------------------------------ */
 

@@ -76,7 +76,7 @@ static bool next_done(struct uring *u, struct uring_done *out)
 
 /* Hands over everything queued. The kernel may take it in parts when it is short of memory for a
  * moment. Nothing is reaped here: the caller may still be reading the results of the last batch. */
-static void flush(struct uring *u)
+void uring_flush(struct uring *u)
 {
     while (io_uring_sq_ready(&u->ring) > 0) {
         const int count = io_uring_submit(&u->ring);
@@ -84,6 +84,7 @@ static void flush(struct uring *u)
         if (count < 0)
             sched_yield();
     }
+    u->connects_queued = 0;
 }
 
 struct io_uring_sqe *uring_sqe(struct uring *u)
@@ -91,7 +92,7 @@ struct io_uring_sqe *uring_sqe(struct uring *u)
     struct io_uring_sqe *sqe = io_uring_get_sqe(&u->ring);
     if (sqe)
         return sqe;
-    flush(u);
+    uring_flush(u);
     sqe = io_uring_get_sqe(&u->ring);
     ASSERT(sqe);
     return sqe;
@@ -159,7 +160,7 @@ static void uring_submit(struct io *io)
 {
     struct uring *u = uring_of(io);
     u->result_count = 0;
-    flush(u);
+    uring_flush(u);
     reap(u);
     while (u->recv_pending > 0) {
         io_uring_submit_and_wait(&u->ring, 1);
@@ -207,6 +208,7 @@ static void dispatch(struct uring *u, struct uring_done done)
     case URING_POLL_OUT:
     case URING_RESET:
     case URING_SHUTDOWN:
+    case URING_CONNECT:
     case URING_CLOSE:
         uring_slot_done(u, key, done.result);
         return;
@@ -296,6 +298,7 @@ static void let_go(struct uring *u)
 
 static void release(struct uring *u)
 {
+    uring_connect_fini(u);
     alloc_release(u->slots, u->slot_count * sizeof(*u->slots));
     alloc_release(u->dones, u->done_capacity * sizeof(*u->dones));
     alloc_release(u->events.at, IO_EVENTS_MAX * sizeof(*u->events.at));
@@ -326,6 +329,7 @@ static const struct io_impl uring_impl = {
     .listen = uring_listen,
     .listen_stop = uring_listen_stop,
     .listen_pause = uring_listen_pause,
+    .connect = uring_connect,
     .poll_arm = uring_slot_poll,
     .recv = uring_recv,
     .send = uring_send,
@@ -355,6 +359,8 @@ static int open_ring(struct uring *u, bool registered)
     if (registered) {
         u->file_flags = IOSQE_FIXED_FILE;
         err = io_uring_register_files_sparse(&u->ring, u->slot_count);
+        if (err == 0)
+            err = uring_connect_init(u);
         if (err != 0)
             goto fail_ring;
     }
@@ -378,6 +384,7 @@ int uring_new_with(struct io **out, const struct io_options *options, bool regis
         return -ENOMEM;
     io_attach(&u->io, &uring_impl);
     u->slot_count = options->slot_count;
+    u->accept_count = registered ? u->slot_count - options->connect_count : u->slot_count;
     int err = reserve(u);
     if (err == 0)
         err = open_ring(u, registered);

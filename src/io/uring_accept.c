@@ -97,7 +97,7 @@ static bool refill_round(struct uring *u)
     bool started = false;
     for (uint32_t i = 0; i < u->listener_count; i++) {
         if (u->listener_accepts[i] >= share ||
-            u->open_count + u->accepts_in_flight >= u->slot_count)
+            u->accepted_count + u->accepts_in_flight >= u->accept_count)
             continue;
         accept_start(u, i);
         started = true;

@@ -10,6 +10,7 @@ enum uring_kind {
     URING_POLL_OUT,
     URING_RESET,
     URING_SHUTDOWN,
+    URING_CONNECT,
     URING_CLOSE, /* ...to here */
     URING_WAKE,
     URING_CANCEL, /* never of interest */
@@ -24,8 +25,10 @@ enum {
      * 32 * (1 + 1/2 + ... + 1/16) = 109 of them together at most. */
     URING_ACCEPTS_MAX = 128,
     URING_ACCEPTS_SHARED = 32,
-    /* Per slot, completions that may be under way at once: two polls, reset, shutdown, close. */
+    /* Per slot, completions that may be under way at once: two polls, reset, shutdown, close. (A
+     * connect is over before there are any of them but reset and close.) */
     URING_DONES_PER_SLOT = 5,
+    URING_CONNECTS_QUEUED = 64, /* connects of which the kernel has not read the address yet */
     /* How long io_free() waits for the kernel's last completions. */
     URING_FREE_MS = 2000,
 };
@@ -35,6 +38,8 @@ enum uring_slot_flag {
     URING_CLOSING = 2,      /* io_close() was called */
     URING_SHUTTING = 4,     /* a shutdown is with the kernel */
     URING_CLOSE_QUEUED = 8, /* the close itself is with the kernel */
+    URING_CONNECTING = 16,  /* a connect is with the kernel */
+    URING_RESETTING = 32,   /* closed while connecting, by a reset: in case it gets through */
 };
 
 struct uring_slot {
@@ -76,8 +81,10 @@ struct uring {
     uint32_t slot_count;
     uint32_t slot_high; /* slots from here on were never used */
     uint32_t open_count;
-    uint8_t file_flags; /* IOSQE_FIXED_FILE, or 0 where slots are ordinary descriptors */
-    bool freeing;       /* events are dropped, newcomers closed */
+    uint32_t accept_count; /* slots that accepts may take: those below; the others are connects' */
+    uint32_t accepted_count; /* open slots among them */
+    uint8_t file_flags;      /* IOSQE_FIXED_FILE, or 0 where slots are ordinary descriptors */
+    bool freeing;            /* events are dropped, newcomers closed */
     struct uring_slot *slots;
     struct io_events events;
 
@@ -97,6 +104,13 @@ struct uring {
     size_t done_capacity;
     size_t done_head;
     size_t done_count;
+
+    /* Slots of connects: those that were closed, the last one first, then those never used. */
+    uint32_t *vacant; /* [slot_count - accept_count] */
+    uint32_t vacant_count;
+    uint32_t connect_fresh;
+    unsigned connects_queued;
+    union io_address remotes[URING_CONNECTS_QUEUED];
 
     int wake_fd;
     bool wake_armed;
@@ -118,6 +132,8 @@ static inline struct uring *uring_of(struct io *io)
 
 /* --- uring.c ---------------------------------------------------------------------------------- */
 
+/* Hands over everything queued. Reaps nothing. */
+void uring_flush(struct uring *u);
 /* Never NULL: when the queue is full, the kernel takes what is in it first. */
 struct io_uring_sqe *uring_sqe(struct uring *u);
 /* Withdraws the operation with this key: it completes, with -ECANCELED or what it was about to. */
@@ -127,13 +143,30 @@ void uring_remember(struct uring *u, uint64_t key, int32_t result);
 
 /* --- uring_slot.c ----------------------------------------------------------------------------- */
 
-/* Makes an accepted file a slot. */
+/* Makes a file, accepted or to be connected, a slot. */
 void uring_slot_open(struct uring *u, uint32_t slot);
+uint64_t uring_slot_key(const struct uring *u, enum uring_kind kind, uint32_t slot);
 void uring_slot_check_usable(const struct uring *u, uint32_t slot);
 void uring_slot_poll(struct io *io, uint32_t slot, enum io_poll what);
 void uring_slot_shutdown(struct io *io, uint32_t slot);
 void uring_slot_close(struct io *io, uint32_t slot, enum io_close how);
+/* Closes a slot that is being closed once nothing else of it is with the kernel. */
+void uring_slot_close_when_quiet(struct uring *u, uint32_t slot);
+/* Sends the peer an RST, and throws away what it has not taken. */
+void uring_slot_reset(struct uring *u, uint32_t slot);
 void uring_slot_done(struct uring *u, struct io_key key, int32_t result);
+
+/* --- uring_connect.c -------------------------------------------------------------------------- */
+
+/* Takes the slots that are connects' away from accepts, in the ring's file table. */
+int uring_connect_init(struct uring *u) MUST_CHECK;
+void uring_connect_fini(struct uring *u);
+int64_t uring_connect(struct io *io, const union io_address *remote, const union io_address *local);
+/* io_close() of a slot that is being connected. */
+void uring_connect_cancel(struct uring *u, uint32_t slot, enum io_close how);
+void uring_connect_done(struct uring *u, uint32_t slot, int32_t result);
+/* A slot of connects became free. */
+void uring_connect_slot_freed(struct uring *u, uint32_t slot);
 
 /* --- uring_accept.c --------------------------------------------------------------------------- */
 

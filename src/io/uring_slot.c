@@ -1,5 +1,5 @@
 /* A slot's life with io_uring, from its accept to its last completion: polls, shutdown, close.
- * Does not accept, receive or send. */
+ * Does not accept, connect, receive or send. */
 #include "io/uring_internal.h"
 
 #include <poll.h>
@@ -12,10 +12,11 @@ static struct uring_slot *slot_at(const struct uring *u, uint32_t slot)
 
 void uring_slot_check_usable(const struct uring *u, uint32_t slot)
 {
-    ASSERT((slot_at(u, slot)->flags & (URING_OPEN | URING_CLOSING)) == URING_OPEN);
+    ASSERT((slot_at(u, slot)->flags & (URING_OPEN | URING_CLOSING | URING_CONNECTING)) ==
+           URING_OPEN);
 }
 
-static uint64_t slot_key(const struct uring *u, enum uring_kind kind, uint32_t slot)
+uint64_t uring_slot_key(const struct uring *u, enum uring_kind kind, uint32_t slot)
 {
     return io_key_pack(kind, slot_at(u, slot)->generation, slot);
 }
@@ -27,6 +28,7 @@ void uring_slot_open(struct uring *u, uint32_t slot)
     ASSERT(s->polls == 0);
     s->flags = URING_OPEN;
     u->open_count++;
+    u->accepted_count += slot < u->accept_count;
     if (slot >= u->slot_high)
         u->slot_high = slot + 1;
 }
@@ -48,7 +50,7 @@ void uring_slot_poll(struct io *io, uint32_t slot, enum io_poll what)
     struct io_uring_sqe *sqe = uring_sqe(u);
     io_uring_prep_poll_add(sqe, (int)slot, what == IO_IN ? POLLIN | POLLRDHUP : POLLOUT);
     sqe->flags = u->file_flags;
-    sqe->user_data = slot_key(u, poll_kind(what), slot);
+    sqe->user_data = uring_slot_key(u, poll_kind(what), slot);
 }
 
 /* By key, which the kernel finds in its hash table: by file it would look at every poll of the
@@ -57,9 +59,9 @@ static void withdraw_polls(struct uring *u, uint32_t slot)
 {
     const struct uring_slot *s = slot_at(u, slot);
     if (s->polls & IO_IN)
-        uring_cancel(u, slot_key(u, URING_POLL_IN, slot));
+        uring_cancel(u, uring_slot_key(u, URING_POLL_IN, slot));
     if (s->polls & IO_OUT)
-        uring_cancel(u, slot_key(u, URING_POLL_OUT, slot));
+        uring_cancel(u, uring_slot_key(u, URING_POLL_OUT, slot));
 }
 
 /* --- ending ----------------------------------------------------------------------------------- */
@@ -75,15 +77,15 @@ void uring_slot_shutdown(struct io *io, uint32_t slot)
     struct io_uring_sqe *sqe = uring_sqe(u);
     io_uring_prep_shutdown(sqe, (int)slot, SHUT_WR);
     sqe->flags = u->file_flags;
-    sqe->user_data = slot_key(u, URING_SHUTDOWN, slot);
+    sqe->user_data = uring_slot_key(u, URING_SHUTDOWN, slot);
 }
 
 /* Closes once nothing else of the slot is with the kernel: the number may be given to a newcomer in
  * the moment of the close, and a shutdown finds its file by number, on a thread of its own. */
-static void close_when_quiet(struct uring *u, uint32_t slot)
+void uring_slot_close_when_quiet(struct uring *u, uint32_t slot)
 {
     struct uring_slot *s = slot_at(u, slot);
-    if (s->polls != 0 || (s->flags & URING_SHUTTING))
+    if (s->polls != 0 || (s->flags & (URING_SHUTTING | URING_CONNECTING)))
         return;
     ASSERT(!(s->flags & URING_CLOSE_QUEUED));
     s->flags |= URING_CLOSE_QUEUED;
@@ -92,30 +94,33 @@ static void close_when_quiet(struct uring *u, uint32_t slot)
         io_uring_prep_close_direct(sqe, slot);
     else
         io_uring_prep_close(sqe, (int)slot);
-    sqe->user_data = slot_key(u, URING_CLOSE, slot);
+    sqe->user_data = uring_slot_key(u, URING_CLOSE, slot);
 }
 
 /* connect() to nowhere ends a TCP connection like a failure: an RST to the peer, the send queue
  * thrown away, and armed polls fire. SO_LINGER would need a descriptor (or Linux 6.7). */
-static void reset(struct uring *u, uint32_t slot)
+void uring_slot_reset(struct uring *u, uint32_t slot)
 {
     static const struct sockaddr nowhere = {.sa_family = AF_UNSPEC};
     struct io_uring_sqe *sqe = uring_sqe(u);
     io_uring_prep_connect(sqe, (int)slot, &nowhere, sizeof(nowhere));
     sqe->flags = u->file_flags | IOSQE_CQE_SKIP_SUCCESS;
-    sqe->user_data = slot_key(u, URING_RESET, slot);
+    sqe->user_data = uring_slot_key(u, URING_RESET, slot);
 }
 
 void uring_slot_close(struct io *io, uint32_t slot, enum io_close how)
 {
     struct uring *u = uring_of(io);
-    uring_slot_check_usable(u, slot);
-    slot_at(u, slot)->flags |= URING_CLOSING;
-    if (how == IO_CLOSE_RESET)
-        reset(u, slot);
+    struct uring_slot *s = slot_at(u, slot);
+    ASSERT((s->flags & (URING_OPEN | URING_CLOSING)) == URING_OPEN);
+    s->flags |= URING_CLOSING;
+    if (s->flags & URING_CONNECTING)
+        uring_connect_cancel(u, slot, how);
+    else if (how == IO_CLOSE_RESET)
+        uring_slot_reset(u, slot);
     else
         withdraw_polls(u, slot);
-    close_when_quiet(u, slot);
+    uring_slot_close_when_quiet(u, slot);
 }
 
 /* --- completions ------------------------------------------------------------------------------ */
@@ -126,7 +131,7 @@ static void poll_done(struct uring *u, uint32_t slot, enum io_poll what, int32_t
     ASSERT(s->polls & what);
     s->polls &= (uint8_t)~what;
     if (s->flags & URING_CLOSING)
-        close_when_quiet(u, slot);
+        uring_slot_close_when_quiet(u, slot);
     else
         io_event_add(&u->events, what == IO_IN ? IO_READABLE : IO_WRITABLE, slot, result);
 }
@@ -136,7 +141,7 @@ static void shutdown_done(struct uring *u, uint32_t slot)
     struct uring_slot *s = slot_at(u, slot);
     s->flags &= (uint8_t)~URING_SHUTTING;
     if (s->flags & URING_CLOSING)
-        close_when_quiet(u, slot);
+        uring_slot_close_when_quiet(u, slot);
 }
 
 static void close_done(struct uring *u, uint32_t slot)
@@ -148,6 +153,11 @@ static void close_done(struct uring *u, uint32_t slot)
     u->open_count--;
     if (!u->freeing)
         io_event_add(&u->events, IO_CLOSED, slot, 0);
+    if (slot >= u->accept_count) {
+        uring_connect_slot_freed(u, slot);
+        return;
+    }
+    u->accepted_count--;
     uring_accept_slot_freed(u);
 }
 
@@ -167,6 +177,9 @@ void uring_slot_done(struct uring *u, struct io_key key, int32_t result)
         return;
     case URING_SHUTDOWN:
         shutdown_done(u, key.index);
+        return;
+    case URING_CONNECT:
+        uring_connect_done(u, key.index, result);
         return;
     case URING_CLOSE:
         close_done(u, key.index);

@@ -201,6 +201,16 @@ static void sim_listen_pause(struct io *io, bool paused)
     sim_of(io)->paused = paused;
 }
 
+/* Nobody in the simulation connects: its peers come from outside. */
+static int64_t sim_connect(struct io *io, const union io_address *remote,
+                           const union io_address *local)
+{
+    (void)io;
+    (void)remote;
+    (void)local;
+    return -ENETUNREACH;
+}
+
 static void sim_destroy(struct io *io)
 {
     struct sim_io *f = sim_of(io);
@@ -222,6 +232,7 @@ static const struct io_impl sim_impl = {
     .listen = sim_listen,
     .listen_stop = sim_listen_stop,
     .listen_pause = sim_listen_pause,
+    .connect = sim_connect,
     .poll_arm = sim_poll_arm,
     .recv = sim_recv,
     .send = sim_send,

@@ -61,13 +61,20 @@ static inline void rig_skip_if_missing(enum variant v)
         cr_skip_test("this kernel lets go of registered files late");
 }
 
-static inline int rig_io_new(enum variant v, uint32_t slot_count, struct io **out)
+static inline int rig_io_new_for(enum variant v, uint32_t slot_count, uint32_t connect_count,
+                                 struct io **out)
 {
     const struct io_options options = {.backend = v == RIG_EPOLL ? IO_EPOLL : IO_URING,
-                                       .slot_count = slot_count};
+                                       .slot_count = slot_count,
+                                       .connect_count = connect_count};
     if (v == RIG_URING_PLAIN)
         return uring_new_with(out, &options, false);
     return io_new(out, &options);
+}
+
+static inline int rig_io_new(enum variant v, uint32_t slot_count, struct io **out)
+{
+    return rig_io_new_for(v, slot_count, 0, out);
 }
 
 static inline void rig_open(struct rig *r, enum variant v, uint32_t slot_count)
