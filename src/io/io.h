@@ -73,7 +73,10 @@ enum io_close {
 
 struct io_options {
     enum io_backend backend;
-    uint32_t slot_count; /* sockets at once, this reactor; <= RLIMIT_NOFILE for now */
+    /* Sockets at once, this reactor. Where slots are descriptors at most RLIMIT_NOFILE are of use;
+     * io_uring with registered files opens one ring for each RLIMIT_NOFILE slots, and takes one
+     * descriptor for each ring and two more. */
+    uint32_t slot_count;
     /* How many of the slots, the last ones, are for io_connect() alone. Where slots are descriptors
      * (epoll, some kernels) nothing is kept: both take what number comes. */
     uint32_t connect_count;

@@ -43,9 +43,10 @@ static inline void io_attach(struct io *io, const struct io_impl *impl)
 }
 
 int uring_new(struct io **out, const struct io_options *options) MUST_CHECK;
-/* With registered files or with ordinary descriptors: for tests, uring_new() finds out by itself.
- */
-int uring_new_with(struct io **out, const struct io_options *options, bool registered) MUST_CHECK;
+/* With registered files, so many to a ring, or with ordinary descriptors (0): for tests,
+ * uring_new() finds out by itself. */
+int uring_new_with(struct io **out, const struct io_options *options, uint32_t table_max)
+    MUST_CHECK;
 int epoll_new(struct io **out, const struct io_options *options) MUST_CHECK;
 void uring_probe(struct io_probe *out);
 void epoll_probe(struct io_probe *out);

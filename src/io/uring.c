@@ -1,11 +1,11 @@
-/* io.h with io_uring: the ring, batches of receives and sends, waiting and dispatch. What happens
- * to slots is uring_slot.c's, when to accept uring_accept.c's, whether the kernel is good enough
- * uring_probe.c's. */
+/* io.h with io_uring: batches of receives and sends, waiting and dispatch. Rings are
+ * uring_rings.c's, what happens to slots is uring_slot.c's, when to accept uring_accept.c's,
+ * whether the kernel is good enough uring_probe.c's. */
 #include "io/uring_internal.h"
 
 #include "base/alloc.h"
+#include "io/process.h"
 
-#include <sched.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
@@ -31,7 +31,7 @@ static void add_result(struct uring *u, struct io_key key, int32_t result)
 }
 
 /* Sends tell only when they fall short; receives always do, and are counted. */
-static void sort_completion(struct uring *u, const struct io_uring_cqe *cqe)
+void uring_sort_completion(struct uring *u, struct uring_ring *r, const struct io_uring_cqe *cqe)
 {
     const struct io_key key = io_key_unpack(cqe->user_data);
     if (key.kind == URING_CANCEL)
@@ -41,19 +41,7 @@ static void sort_completion(struct uring *u, const struct io_uring_cqe *cqe)
     else
         uring_remember(u, cqe->user_data, cqe->res);
     if (key.kind == URING_RECV)
-        u->recv_pending--;
-}
-
-/* Takes everything that has completed, results to the results, the rest for the next wait. */
-static void reap(struct uring *u)
-{
-    struct io_uring_cqe *cqes[64];
-    unsigned count;
-    while ((count = io_uring_peek_batch_cqe(&u->ring, cqes, 64)) > 0) {
-        for (unsigned i = 0; i < count; i++)
-            sort_completion(u, cqes[i]);
-        io_uring_cq_advance(&u->ring, count);
-    }
+        r->recv_pending--;
 }
 
 /* The oldest completion that is not a result: first those remembered, then those in the ring. */
@@ -61,49 +49,16 @@ static bool next_done(struct uring *u, struct uring_done *out)
 {
     while (u->done_count == 0) {
         struct io_uring_cqe *cqe;
-        if (io_uring_peek_batch_cqe(&u->ring, &cqe, 1) == 0)
+        struct uring_ring *r = uring_rings_peek(u, &cqe);
+        if (!r)
             return false;
-        sort_completion(u, cqe);
-        io_uring_cq_advance(&u->ring, 1);
+        uring_sort_completion(u, r, cqe);
+        io_uring_cq_advance(&r->ring, 1);
     }
     *out = u->dones[u->done_head];
     u->done_head = (u->done_head + 1) % u->done_capacity;
     u->done_count--;
     return true;
-}
-
-/* --- submitting ------------------------------------------------------------------------------- */
-
-/* Hands over everything queued. The kernel may take it in parts when it is short of memory for a
- * moment. Nothing is reaped here: the caller may still be reading the results of the last batch. */
-void uring_flush(struct uring *u)
-{
-    while (io_uring_sq_ready(&u->ring) > 0) {
-        const int count = io_uring_submit(&u->ring);
-        ASSERT(count != -EEXIST); /* not the thread that called io_new() */
-        if (count < 0)
-            sched_yield();
-    }
-    u->connects_queued = 0;
-}
-
-struct io_uring_sqe *uring_sqe(struct uring *u)
-{
-    struct io_uring_sqe *sqe = io_uring_get_sqe(&u->ring);
-    if (sqe)
-        return sqe;
-    uring_flush(u);
-    sqe = io_uring_get_sqe(&u->ring);
-    ASSERT(sqe);
-    return sqe;
-}
-
-void uring_cancel(struct uring *u, uint64_t key)
-{
-    struct io_uring_sqe *sqe = uring_sqe(u);
-    io_uring_prep_cancel64(sqe, key, 0);
-    sqe->flags = IOSQE_CQE_SKIP_SUCCESS;
-    sqe->user_data = io_key_pack(URING_CANCEL, 0, 0);
 }
 
 /* --- batches ---------------------------------------------------------------------------------- */
@@ -120,11 +75,12 @@ static void uring_recv(struct io *io, uint32_t slot, uint32_t tag, struct span b
 {
     struct uring *u = uring_of(io);
     const uint64_t key = op_key(u, URING_RECV, slot, tag);
-    struct io_uring_sqe *sqe = uring_sqe(u);
-    io_uring_prep_recv(sqe, (int)slot, buf.at, buf.len, MSG_DONTWAIT);
+    struct uring_ring *r = uring_ring_of(u, slot);
+    struct io_uring_sqe *sqe = uring_sqe(u, r);
+    io_uring_prep_recv(sqe, uring_file(r, slot), buf.at, buf.len, MSG_DONTWAIT);
     sqe->flags = u->file_flags;
     sqe->user_data = key;
-    u->recv_pending++;
+    r->recv_pending++;
 }
 
 /* With MSG_WAITALL a send that fell short is told (without, it would count as success and be
@@ -135,8 +91,9 @@ static void uring_send(struct io *io, uint32_t slot, uint32_t tag, struct bytes 
 {
     struct uring *u = uring_of(io);
     const uint64_t key = op_key(u, URING_SEND, slot, tag);
-    struct io_uring_sqe *sqe = uring_sqe(u);
-    io_uring_prep_send(sqe, (int)slot, contiguous.at, contiguous.len, SEND_FLAGS);
+    struct uring_ring *r = uring_ring_of(u, slot);
+    struct io_uring_sqe *sqe = uring_sqe(u, r);
+    io_uring_prep_send(sqe, uring_file(r, slot), contiguous.at, contiguous.len, SEND_FLAGS);
     sqe->flags = u->file_flags | IOSQE_CQE_SKIP_SUCCESS;
     sqe->user_data = key;
 }
@@ -148,24 +105,18 @@ static void uring_send_vec(struct io *io, uint32_t slot, uint32_t tag, const str
     struct msghdr *msg = &u->msgs[u->op_count];
     const uint64_t key = op_key(u, URING_SEND, slot, tag);
     *msg = (struct msghdr){.msg_iov = (struct iovec *)(uintptr_t)vec, .msg_iovlen = count};
-    struct io_uring_sqe *sqe = uring_sqe(u);
-    io_uring_prep_sendmsg(sqe, (int)slot, msg, SEND_FLAGS);
+    struct uring_ring *r = uring_ring_of(u, slot);
+    struct io_uring_sqe *sqe = uring_sqe(u, r);
+    io_uring_prep_sendmsg(sqe, uring_file(r, slot), msg, SEND_FLAGS);
     sqe->flags = u->file_flags | IOSQE_CQE_SKIP_SUCCESS;
     sqe->user_data = key;
 }
 
-/* None of these operations waits for anything, so the kernel has finished them when it has taken
- * them. Receives are counted all the same: a missing one would hang its connection for ever. */
 static void uring_submit(struct io *io)
 {
     struct uring *u = uring_of(io);
     u->result_count = 0;
-    uring_flush(u);
-    reap(u);
-    while (u->recv_pending > 0) {
-        io_uring_submit_and_wait(&u->ring, 1);
-        reap(u);
-    }
+    uring_rings_finish(u);
     u->op_count = 0;
     u->batch = io_generation_after(u->batch);
 }
@@ -184,7 +135,7 @@ static void wake_arm(struct uring *u)
     if (u->wake_armed)
         return;
     u->wake_armed = true;
-    struct io_uring_sqe *sqe = uring_sqe(u);
+    struct io_uring_sqe *sqe = uring_sqe(u, u->master);
     io_uring_prep_read(sqe, u->wake_fd, &u->wake_value, sizeof(u->wake_value), 0);
     sqe->user_data = io_key_pack(URING_WAKE, 0, 0);
 }
@@ -220,54 +171,22 @@ static void dispatch(struct uring *u, struct uring_done done)
     case URING_CANCEL:
     case URING_RECV:
     case URING_SEND:
+    case URING_WATCH:
         break;
     }
     UNREACHABLE("uring_kind");
 }
 
-enum { DEFERRED_A_CALL = 20 };
-
-/* One system call: submits, runs what the kernel deferred to us, waits if there is nothing yet.
- * Errors (a signal, a time-out, short of memory for a moment) only mean fewer events. */
-static void enter(struct uring *u, uint64_t timeout_ns)
-{
-    struct io_uring_cqe *first;
-    if (timeout_ns == 0) {
-        io_uring_submit_and_get_events(&u->ring);
-    } else if (timeout_ns == UINT64_MAX) {
-        io_uring_submit_and_wait(&u->ring, 1);
-    } else {
-        struct __kernel_timespec t = {.tv_sec = (int64_t)(timeout_ns / 1000000000u),
-                                      .tv_nsec = (int64_t)(timeout_ns % 1000000000u)};
-        io_uring_submit_and_wait_timeout(&u->ring, &first, 1, &t, NULL);
-    }
-}
-
-/* Newer kernels (6.18) run no more than 20 of what they deferred a call (IO_LOCAL_TW_DEFAULT_MAX).
- * When thousands speak at once they would come 20 a turn, and everybody else behind them. */
-static void run_deferred(struct uring *u, unsigned ready_before)
-{
-    unsigned ready;
-    while ((ready = io_uring_cq_ready(&u->ring)) >= ready_before + DEFERRED_A_CALL &&
-           ready < IO_EVENTS_MAX) {
-        ready_before = ready;
-        if (io_uring_get_events(&u->ring) < 0)
-            return;
-    }
-}
-
 static void collect(struct uring *u, uint64_t timeout_ns)
 {
-    if (u->done_count > 0 || io_uring_cq_ready(&u->ring) > 0)
-        timeout_ns = 0;
-    const unsigned ready_before = io_uring_cq_ready(&u->ring);
-    enter(u, timeout_ns);
-    run_deferred(u, ready_before);
+    uring_rings_enter(u, timeout_ns);
     u->events.count = 0;
     struct uring_done done;
     /* A completion makes at most one event. */
     while (u->events.count < IO_EVENTS_MAX && next_done(u, &done))
         dispatch(u, done);
+    if (u->events.count == IO_EVENTS_MAX)
+        uring_rings_pass_turn(u);
 }
 
 static unsigned uring_wait(struct io *io, uint64_t timeout_ns, const struct io_event **events)
@@ -291,9 +210,10 @@ static void let_go(struct uring *u)
     const uint64_t deadline_ns = clock_monotonic_ns() + URING_FREE_MS * UINT64_C(1000000);
     while (u->open_count > 0 || u->accepts_in_flight > 0 || u->wake_armed) {
         if (clock_monotonic_ns() > deadline_ns)
-            return;
+            break;
         collect(u, 10 * 1000000);
     }
+    uring_rings_unwatch(u);
 }
 
 static void release(struct uring *u)
@@ -317,9 +237,7 @@ static void uring_destroy(struct io *io)
             uring_slot_close(io, slot, IO_CLOSE_FLUSH);
     uring_wake(io);
     let_go(u);
-    if (u->file_flags != 0)
-        io_uring_unregister_files(&u->ring);
-    io_uring_queue_exit(&u->ring);
+    uring_rings_close(u);
     close(u->wake_fd);
     release(u);
 }
@@ -348,46 +266,33 @@ static int reserve(struct uring *u)
     u->slots = alloc_reserve(u->slot_count * sizeof(*u->slots));
     u->dones = alloc_reserve(u->done_capacity * sizeof(*u->dones));
     u->events.at = alloc_reserve(IO_EVENTS_MAX * sizeof(*u->events.at));
-    return u->slots && u->dones && u->events.at ? 0 : -ENOMEM;
+    return u->slots && u->dones && u->events.at ? uring_connect_init(u) : -ENOMEM;
 }
 
-static int open_ring(struct uring *u, bool registered)
+static int open_all(struct uring *u, uint32_t table_max)
 {
-    int err = uring_ring_init(&u->ring, URING_SQ_ENTRIES, URING_CQ_ENTRIES);
-    if (err != 0)
-        return err;
-    if (registered) {
-        u->file_flags = IOSQE_FIXED_FILE;
-        err = io_uring_register_files_sparse(&u->ring, u->slot_count);
-        if (err == 0)
-            err = uring_connect_init(u);
-        if (err != 0)
-            goto fail_ring;
-    }
     /* Blocking for io_uring's sake: it fails reads of a non-blocking file instead of waiting. */
     u->wake_fd = eventfd(0, EFD_CLOEXEC);
-    if (u->wake_fd == -1) {
-        err = -errno;
-        goto fail_ring;
-    }
-    return 0;
-
-fail_ring:
-    io_uring_queue_exit(&u->ring);
+    if (u->wake_fd == -1)
+        return -errno;
+    const int err = uring_rings_open(u, table_max > 0 ? table_max : u->slot_count);
+    if (err != 0)
+        close(u->wake_fd);
     return err;
 }
 
-int uring_new_with(struct io **out, const struct io_options *options, bool registered)
+int uring_new_with(struct io **out, const struct io_options *options, uint32_t table_max)
 {
     struct uring *u = alloc_zeroed(sizeof(*u));
     if (!u)
         return -ENOMEM;
     io_attach(&u->io, &uring_impl);
     u->slot_count = options->slot_count;
-    u->accept_count = registered ? u->slot_count - options->connect_count : u->slot_count;
+    u->accept_count = table_max > 0 ? u->slot_count - options->connect_count : u->slot_count;
+    u->file_flags = table_max > 0 ? IOSQE_FIXED_FILE : 0;
     int err = reserve(u);
     if (err == 0)
-        err = open_ring(u, registered);
+        err = open_all(u, table_max);
     if (err != 0) {
         release(u);
         return err;
@@ -400,5 +305,7 @@ int uring_new_with(struct io **out, const struct io_options *options, bool regis
  * kernels that let go of them late, slots are ordinary descriptors instead. */
 int uring_new(struct io **out, const struct io_options *options)
 {
-    return uring_new_with(out, options, uring_lets_go_at_once());
+    const uint64_t limit = process_fd_limit(); /* the kernel's, for a table */
+    const uint32_t table_max = limit < URING_TABLE_MAX ? (uint32_t)limit : URING_TABLE_MAX;
+    return uring_new_with(out, options, uring_lets_go_at_once() ? table_max : 0);
 }

@@ -24,12 +24,13 @@ static void cancel_accepts(struct uring *u)
 {
     for (uint32_t i = 0; i < URING_ACCEPTS_MAX && u->accepts_in_flight > u->accepts_held; i++)
         if (u->accepts[i].state == URING_ACCEPT_IN_FLIGHT)
-            uring_cancel(u, io_key_pack(URING_ACCEPT, 0, i));
+            uring_cancel(u, u->accepts[i].ring, io_key_pack(URING_ACCEPT, 0, i));
 }
 
 static void accept_free(struct uring *u, struct uring_accept *a)
 {
     a->state = URING_ACCEPT_FREE;
+    a->ring->accepts_in_flight--;
     u->accepts_in_flight--;
     u->listener_accepts[a->listener]--;
 }
@@ -72,16 +73,18 @@ static uint32_t free_accept(const struct uring *u)
     UNREACHABLE("as many accepts as URING_ACCEPTS_MAX says are enough");
 }
 
-static void accept_start(struct uring *u, uint32_t listener)
+static void accept_start(struct uring *u, struct uring_ring *r, uint32_t listener)
 {
     const uint32_t index = free_accept(u);
     struct uring_accept *a = &u->accepts[index];
     a->state = URING_ACCEPT_IN_FLIGHT;
+    a->ring = r;
     a->listener = listener;
     a->peer_len = sizeof(a->peer);
+    r->accepts_in_flight++;
     u->accepts_in_flight++;
     u->listener_accepts[listener]++;
-    struct io_uring_sqe *sqe = uring_sqe(u);
+    struct io_uring_sqe *sqe = uring_sqe(u, r);
     const int fd = u->listeners[listener];
     if (u->file_flags != 0)
         compat_prep_accept_direct(sqe, fd, &a->peer.any, &a->peer_len);
@@ -90,16 +93,35 @@ static void accept_start(struct uring *u, uint32_t listener)
     sqe->user_data = io_key_pack(URING_ACCEPT, 0, index);
 }
 
+static uint32_t room(const struct uring_ring *r)
+{
+    const uint32_t taken = r->accepted_count + r->accepts_in_flight;
+    return taken < r->accept_count ? r->accept_count - taken : 0;
+}
+
+/* One ring takes all newcomers until it is full, then the one with most room: who came together
+ * lies together, and a batch of sends to them enters the kernel once or twice. NULL: all are full.
+ */
+static struct uring_ring *ring_with_room(struct uring *u)
+{
+    struct uring_ring *best = u->accept_ring;
+    for (uint32_t i = 0; room(u->accept_ring) == 0 && i < u->ring_count; i++)
+        if (room(&u->rings[i]) > room(best))
+            best = &u->rings[i];
+    u->accept_ring = best;
+    return room(best) > 0 ? best : NULL;
+}
+
 /* One round gives each listener one more: with few slots left, all get some. */
 static bool refill_round(struct uring *u)
 {
     const unsigned share = URING_ACCEPTS_SHARED / u->listener_count;
     bool started = false;
     for (uint32_t i = 0; i < u->listener_count; i++) {
-        if (u->listener_accepts[i] >= share ||
-            u->accepted_count + u->accepts_in_flight >= u->accept_count)
+        struct uring_ring *r = u->listener_accepts[i] < share ? ring_with_room(u) : NULL;
+        if (!r)
             continue;
-        accept_start(u, i);
+        accept_start(u, r, i);
         started = true;
     }
     return started;
@@ -153,8 +175,8 @@ void uring_accept_done(struct uring *u, uint32_t index, int32_t result)
 {
     struct uring_accept *a = &u->accepts[index];
     if (result >= 0) {
-        if ((uint32_t)result < u->slot_count)
-            announce(u, a, (uint32_t)result);
+        if ((uint32_t)result < a->ring->count)
+            announce(u, a, a->ring->base + (uint32_t)result);
         else
             hold(u, a, result);
         return;

@@ -19,12 +19,9 @@ int uring_connect_init(struct uring *u)
 {
     const uint32_t count = u->slot_count - u->accept_count;
     u->connect_fresh = u->accept_count;
-    if (count == 0)
-        return 0;
-    u->vacant = alloc_reserve(count * sizeof(*u->vacant));
-    if (!u->vacant)
-        return -ENOMEM;
-    return io_uring_register_file_alloc_range(&u->ring, 0, u->accept_count);
+    if (count > 0)
+        u->vacant = alloc_reserve(count * sizeof(*u->vacant));
+    return count == 0 || u->vacant ? 0 : -ENOMEM;
 }
 
 void uring_connect_fini(struct uring *u)
@@ -48,7 +45,8 @@ static int64_t install(struct uring *u, int fd)
         return -EMFILE;
     }
     const uint32_t slot = reuse ? u->vacant[u->vacant_count - 1] : u->connect_fresh;
-    const int count = io_uring_register_files_update(&u->ring, slot, &fd, 1);
+    struct uring_ring *r = uring_ring_of(u, slot);
+    const int count = io_uring_register_files_update(&r->ring, slot - r->base, &fd, 1);
     close(fd); /* only the ring holds it now */
     if (count != 1)
         return count < 0 ? count : -ENFILE;
@@ -83,12 +81,13 @@ int64_t uring_connect(struct io *io, const union io_address *remote, const union
         return slot;
     uring_slot_open(u, (uint32_t)slot);
     u->slots[slot].flags |= URING_CONNECTING;
-    if (u->connects_queued == URING_CONNECTS_QUEUED)
-        uring_flush(u);
-    struct io_uring_sqe *sqe = uring_sqe(u);
-    union io_address *copy = &u->remotes[u->connects_queued++];
+    struct uring_ring *r = uring_ring_of(u, (uint32_t)slot);
+    if (r->connects_queued == URING_CONNECTS_QUEUED)
+        uring_flush(r);
+    struct io_uring_sqe *sqe = uring_sqe(u, r);
+    union io_address *copy = &r->remotes[r->connects_queued++];
     *copy = *remote;
-    io_uring_prep_connect(sqe, (int)slot, &copy->any, io_address_len(copy));
+    io_uring_prep_connect(sqe, uring_file(r, (uint32_t)slot), &copy->any, io_address_len(copy));
     sqe->flags = u->file_flags;
     sqe->user_data = uring_slot_key(u, URING_CONNECT, (uint32_t)slot);
     return slot;
@@ -98,7 +97,7 @@ void uring_connect_cancel(struct uring *u, uint32_t slot, enum io_close how)
 {
     if (how == IO_CLOSE_RESET)
         u->slots[slot].flags |= URING_RESETTING;
-    uring_cancel(u, uring_slot_key(u, URING_CONNECT, slot));
+    uring_cancel(u, uring_ring_of(u, slot), uring_slot_key(u, URING_CONNECT, slot));
 }
 
 void uring_connect_done(struct uring *u, uint32_t slot, int32_t result)

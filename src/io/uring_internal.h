@@ -16,11 +16,18 @@ enum uring_kind {
     URING_CANCEL, /* never of interest */
     URING_RECV,   /* index: the place in the batch, generation: of the batch */
     URING_SEND,
+    URING_WATCH, /* index: the ring that has something for us */
 };
 
 enum {
     URING_SQ_ENTRIES = 1024, /* a batch of IO_BATCH_MAX, and the polls and closes around it */
     URING_CQ_ENTRIES = 8192, /* what is more waits in the kernel's overflow list: nothing is lost */
+    URING_TABLE_MAX = 1 << 20, /* the largest file table of a ring */
+    /* Of one of several rings: fifty of them for a million connections. Completions stay as many:
+     * by their number the kernel chooses how finely it hashes what can be cancelled. */
+    URING_SQ_ENTRIES_EACH = 512,
+    URING_SQ_ENTRIES_MASTER = 64,
+    URING_CQ_ENTRIES_MASTER = 1024,
     /* A listener that is the k-th gets up to 32/k accepts in flight, at least 2:
      * 32 * (1 + 1/2 + ... + 1/16) = 109 of them together at most. */
     URING_ACCEPTS_MAX = 128,
@@ -69,22 +76,46 @@ enum uring_accept_state {
 
 struct uring_accept {
     enum uring_accept_state state;
+    struct uring_ring *ring;
     uint32_t listener;
     int held_fd;
     socklen_t peer_len;
     union io_address peer;
 };
 
+/* One ring of the kernel's, and the slots whose files stand in its table. */
+struct uring_ring {
+    struct io_uring ring;
+    uint32_t base;           /* its first slot: a file's place in the table is its slot less that */
+    uint32_t count;          /* slots */
+    uint32_t accept_count;   /* of these the first ones, which accepts may take */
+    uint32_t accepted_count; /* open slots among them */
+    unsigned accepts_in_flight; /* those held count too: they have a file of ours */
+    unsigned recv_pending;
+    bool is_dirty;           /* stands in the list: something may be queued, or its results there */
+    bool is_watched;         /* the master polls it */
+    struct uring_ring *next; /* in the list */
+    unsigned connects_queued;
+    union io_address remotes[URING_CONNECTS_QUEUED];
+};
+
 struct uring {
     struct io io;
-    struct io_uring ring;
+    /* [ring_count], and the master behind them when they are several: see uring_rings.c. */
+    struct uring_ring *rings;
+    struct uring_ring *master; /* where one sleeps: the only one, or the one behind them */
+    struct uring_ring *latest; /* where the slot was that was looked for last */
+    struct uring_ring *dirty;
+    uint32_t ring_count;
+    uint32_t slots_per_ring;
+    uint32_t turn; /* the ring whose completions are looked at first */
+    uint32_t watch_count;
     uint32_t slot_count;
     uint32_t slot_high; /* slots from here on were never used */
     uint32_t open_count;
     uint32_t accept_count; /* slots that accepts may take: those below; the others are connects' */
-    uint32_t accepted_count; /* open slots among them */
-    uint8_t file_flags;      /* IOSQE_FIXED_FILE, or 0 where slots are ordinary descriptors */
-    bool freeing;            /* events are dropped, newcomers closed */
+    uint8_t file_flags;    /* IOSQE_FIXED_FILE, or 0 where slots are ordinary descriptors */
+    bool freeing;          /* events are dropped, newcomers closed */
     struct uring_slot *slots;
     struct io_events events;
 
@@ -92,7 +123,6 @@ struct uring {
     uint32_t batch;
     unsigned op_count;
     unsigned msg_count;
-    unsigned recv_pending;
     unsigned result_count;
     struct uring_op ops[IO_BATCH_MAX];
     struct io_result results[IO_BATCH_MAX];
@@ -109,8 +139,6 @@ struct uring {
     uint32_t *vacant; /* [slot_count - accept_count] */
     uint32_t vacant_count;
     uint32_t connect_fresh;
-    unsigned connects_queued;
-    union io_address remotes[URING_CONNECTS_QUEUED];
 
     int wake_fd;
     bool wake_armed;
@@ -118,7 +146,8 @@ struct uring {
 
     struct io_gate gate;
     unsigned listener_count;
-    unsigned accepts_in_flight; /* those held count too: they have a file of ours */
+    struct uring_ring *accept_ring; /* takes the newcomers */
+    unsigned accepts_in_flight;     /* on all rings */
     unsigned accepts_held;
     int listeners[IO_LISTENERS_MAX];
     unsigned listener_accepts[IO_LISTENERS_MAX]; /* in flight, of each */
@@ -130,16 +159,51 @@ static inline struct uring *uring_of(struct io *io)
     return (struct uring *)io; /* its first member */
 }
 
+/* Where a slot's file is; mostly where the last one was. */
+static inline struct uring_ring *uring_ring_of(struct uring *u, uint32_t slot)
+{
+    if (slot - u->latest->base >= u->latest->count)
+        u->latest = &u->rings[slot / u->slots_per_ring];
+    return u->latest;
+}
+
+/* What the kernel calls the slot there. */
+static inline int uring_file(const struct uring_ring *r, uint32_t slot)
+{
+    return (int)(slot - r->base);
+}
+
 /* --- uring.c ---------------------------------------------------------------------------------- */
 
-/* Hands over everything queued. Reaps nothing. */
-void uring_flush(struct uring *u);
-/* Never NULL: when the queue is full, the kernel takes what is in it first. */
-struct io_uring_sqe *uring_sqe(struct uring *u);
-/* Withdraws the operation with this key: it completes, with -ECANCELED or what it was about to. */
-void uring_cancel(struct uring *u, uint64_t key);
 /* A completion for the next wait. */
 void uring_remember(struct uring *u, uint64_t key, int32_t result);
+/* A completion, to where it belongs: results, those for the next wait, or nowhere. */
+void uring_sort_completion(struct uring *u, struct uring_ring *r, const struct io_uring_cqe *cqe);
+
+/* --- uring_rings.c ---------------------------------------------------------------------------- */
+
+/* As many rings as the slots need, `table_max` in each at most. On failure none is left. */
+int uring_rings_open(struct uring *u, uint32_t table_max) MUST_CHECK;
+void uring_rings_close(struct uring *u);
+/* Withdraws the master's polls. */
+void uring_rings_unwatch(struct uring *u);
+/* Never NULL: when the queue is full, the kernel takes what is in it first. */
+struct io_uring_sqe *uring_sqe(struct uring *u, struct uring_ring *r);
+/* Withdraws the operation with this key: it completes, with -ECANCELED or what it was about to. */
+void uring_cancel(struct uring *u, struct uring_ring *r, uint64_t key);
+/* Hands over everything queued there. Reaps nothing: the caller may still be reading the results of
+ * the last batch. */
+void uring_flush(struct uring_ring *r);
+/* Hands over everything queued, and takes everything that has completed where something was. */
+void uring_rings_finish(struct uring *u);
+/* Starts everything queued, runs what the kernel deferred to us, and waits if there is nothing. */
+void uring_rings_enter(struct uring *u, uint64_t timeout_ns);
+/* The next completion of any ring; NULL: none is there. To be given back with
+ * io_uring_cq_advance(). */
+struct uring_ring *uring_rings_peek(struct uring *u, struct io_uring_cqe **cqe);
+/* As many completions were taken as were wanted, and there may be more: next time another ring's
+ * come first. */
+void uring_rings_pass_turn(struct uring *u);
 
 /* --- uring_slot.c ----------------------------------------------------------------------------- */
 
@@ -158,7 +222,6 @@ void uring_slot_done(struct uring *u, struct io_key key, int32_t result);
 
 /* --- uring_connect.c -------------------------------------------------------------------------- */
 
-/* Takes the slots that are connects' away from accepts, in the ring's file table. */
 int uring_connect_init(struct uring *u) MUST_CHECK;
 void uring_connect_fini(struct uring *u);
 int64_t uring_connect(struct io *io, const union io_address *remote, const union io_address *local);
@@ -183,5 +246,8 @@ void uring_accept_slot_freed(struct uring *u);
 
 /* A ring with the best set-up that the kernel takes, for this thread. -errno. */
 int uring_ring_init(struct io_uring *ring, unsigned sq_entries, unsigned cq_entries) MUST_CHECK;
+/* The same for one of several rings, which shows in memory whether there is work to run. */
+int uring_ring_init_flagged(struct io_uring *ring, unsigned sq_entries, unsigned cq_entries)
+    MUST_CHECK;
 /* Does a registered file go away as soon as it is closed, whatever else is going on? */
 bool uring_lets_go_at_once(void);

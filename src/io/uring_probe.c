@@ -8,29 +8,38 @@
 
 /* --- set-up ----------------------------------------------------------------------------------- */
 
+enum {
+    /* SUBMIT_ALL: one bad operation must not stop the batch behind it. */
+    SETUP_NEEDED = IORING_SETUP_CQSIZE | IORING_SETUP_SUBMIT_ALL,
+    /* These only make it cheaper: completions are worked off when we ask for them, by the one
+     * thread that submits. */
+    SETUP_COOPERATIVE = SETUP_NEEDED | IORING_SETUP_COOP_TASKRUN,
+    SETUP_DEFERRED = SETUP_COOPERATIVE | IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN,
+};
+
+static int try_setup(struct io_uring *ring, unsigned sq_entries, unsigned cq_entries,
+                     unsigned flags)
+{
+    struct io_uring_params params = {.flags = flags, .cq_entries = cq_entries};
+    const int err = io_uring_queue_init_params(sq_entries, ring, &params);
+    if (err == 0)
+        io_uring_register_ring_fd(ring); /* cheaper to enter; works without */
+    return err;
+}
+
 int uring_ring_init(struct io_uring *ring, unsigned sq_entries, unsigned cq_entries)
 {
-    /* SUBMIT_ALL: one bad operation must not stop the batch behind it. The others only make it
-     * cheaper: completions are worked off when we ask for them, by the one thread that submits. */
-    const unsigned needed = IORING_SETUP_CQSIZE | IORING_SETUP_SUBMIT_ALL;
-    const unsigned flags[] = {
-        needed | IORING_SETUP_COOP_TASKRUN | IORING_SETUP_SINGLE_ISSUER |
-            IORING_SETUP_DEFER_TASKRUN,
-        needed | IORING_SETUP_COOP_TASKRUN,
-        needed,
-    };
-    int err = 0;
-    for (size_t i = 0; i < sizeof(flags) / sizeof(*flags); i++) {
-        struct io_uring_params params = {.flags = flags[i], .cq_entries = cq_entries};
-        err = io_uring_queue_init_params(sq_entries, ring, &params);
-        if (err == 0) {
-            io_uring_register_ring_fd(ring); /* cheaper to enter; works without */
-            return 0;
-        }
-        if (err != -EINVAL)
-            return err;
-    }
+    const unsigned flags[] = {SETUP_DEFERRED, SETUP_COOPERATIVE, SETUP_NEEDED};
+    int err = -EINVAL;
+    for (size_t i = 0; i < sizeof(flags) / sizeof(*flags) && err == -EINVAL; i++)
+        err = try_setup(ring, sq_entries, cq_entries, flags[i]);
     return err;
+}
+
+/* Kernels that let go of registered files at once have all of it. */
+int uring_ring_init_flagged(struct io_uring *ring, unsigned sq_entries, unsigned cq_entries)
+{
+    return try_setup(ring, sq_entries, cq_entries, SETUP_DEFERRED | IORING_SETUP_TASKRUN_FLAG);
 }
 
 /* --- one operation at a time ------------------------------------------------------------------ */

@@ -28,7 +28,8 @@ void uring_slot_open(struct uring *u, uint32_t slot)
     ASSERT(s->polls == 0);
     s->flags = URING_OPEN;
     u->open_count++;
-    u->accepted_count += slot < u->accept_count;
+    if (slot < u->accept_count)
+        uring_ring_of(u, slot)->accepted_count++;
     if (slot >= u->slot_high)
         u->slot_high = slot + 1;
 }
@@ -47,8 +48,9 @@ void uring_slot_poll(struct io *io, uint32_t slot, enum io_poll what)
     uring_slot_check_usable(u, slot);
     ASSERT(!(s->polls & what));
     s->polls |= (uint8_t)what;
-    struct io_uring_sqe *sqe = uring_sqe(u);
-    io_uring_prep_poll_add(sqe, (int)slot, what == IO_IN ? POLLIN | POLLRDHUP : POLLOUT);
+    struct uring_ring *r = uring_ring_of(u, slot);
+    struct io_uring_sqe *sqe = uring_sqe(u, r);
+    io_uring_prep_poll_add(sqe, uring_file(r, slot), what == IO_IN ? POLLIN | POLLRDHUP : POLLOUT);
     sqe->flags = u->file_flags;
     sqe->user_data = uring_slot_key(u, poll_kind(what), slot);
 }
@@ -58,10 +60,11 @@ void uring_slot_poll(struct io *io, uint32_t slot, enum io_poll what)
 static void withdraw_polls(struct uring *u, uint32_t slot)
 {
     const struct uring_slot *s = slot_at(u, slot);
+    struct uring_ring *r = uring_ring_of(u, slot);
     if (s->polls & IO_IN)
-        uring_cancel(u, uring_slot_key(u, URING_POLL_IN, slot));
+        uring_cancel(u, r, uring_slot_key(u, URING_POLL_IN, slot));
     if (s->polls & IO_OUT)
-        uring_cancel(u, uring_slot_key(u, URING_POLL_OUT, slot));
+        uring_cancel(u, r, uring_slot_key(u, URING_POLL_OUT, slot));
 }
 
 /* --- ending ----------------------------------------------------------------------------------- */
@@ -74,8 +77,9 @@ void uring_slot_shutdown(struct io *io, uint32_t slot)
     if (s->flags & URING_SHUTTING)
         return;
     s->flags |= URING_SHUTTING;
-    struct io_uring_sqe *sqe = uring_sqe(u);
-    io_uring_prep_shutdown(sqe, (int)slot, SHUT_WR);
+    struct uring_ring *r = uring_ring_of(u, slot);
+    struct io_uring_sqe *sqe = uring_sqe(u, r);
+    io_uring_prep_shutdown(sqe, uring_file(r, slot), SHUT_WR);
     sqe->flags = u->file_flags;
     sqe->user_data = uring_slot_key(u, URING_SHUTDOWN, slot);
 }
@@ -89,9 +93,10 @@ void uring_slot_close_when_quiet(struct uring *u, uint32_t slot)
         return;
     ASSERT(!(s->flags & URING_CLOSE_QUEUED));
     s->flags |= URING_CLOSE_QUEUED;
-    struct io_uring_sqe *sqe = uring_sqe(u);
+    struct uring_ring *r = uring_ring_of(u, slot);
+    struct io_uring_sqe *sqe = uring_sqe(u, r);
     if (u->file_flags != 0)
-        io_uring_prep_close_direct(sqe, slot);
+        io_uring_prep_close_direct(sqe, slot - r->base);
     else
         io_uring_prep_close(sqe, (int)slot);
     sqe->user_data = uring_slot_key(u, URING_CLOSE, slot);
@@ -102,8 +107,9 @@ void uring_slot_close_when_quiet(struct uring *u, uint32_t slot)
 void uring_slot_reset(struct uring *u, uint32_t slot)
 {
     static const struct sockaddr nowhere = {.sa_family = AF_UNSPEC};
-    struct io_uring_sqe *sqe = uring_sqe(u);
-    io_uring_prep_connect(sqe, (int)slot, &nowhere, sizeof(nowhere));
+    struct uring_ring *r = uring_ring_of(u, slot);
+    struct io_uring_sqe *sqe = uring_sqe(u, r);
+    io_uring_prep_connect(sqe, uring_file(r, slot), &nowhere, sizeof(nowhere));
     sqe->flags = u->file_flags | IOSQE_CQE_SKIP_SUCCESS;
     sqe->user_data = uring_slot_key(u, URING_RESET, slot);
 }
@@ -157,7 +163,7 @@ static void close_done(struct uring *u, uint32_t slot)
         uring_connect_slot_freed(u, slot);
         return;
     }
-    u->accepted_count--;
+    uring_ring_of(u, slot)->accepted_count--;
     uring_accept_slot_freed(u);
 }
 
@@ -189,6 +195,7 @@ void uring_slot_done(struct uring *u, struct io_key key, int32_t result)
     case URING_CANCEL:
     case URING_RECV:
     case URING_SEND:
+    case URING_WATCH:
         break;
     }
     UNREACHABLE("uring_kind");

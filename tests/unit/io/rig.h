@@ -18,9 +18,9 @@
 #pragma clang diagnostic ignored "-Wthread-safety-analysis"
 #endif
 
-enum variant { RIG_URING, RIG_URING_PLAIN, RIG_EPOLL };
+enum variant { RIG_URING, RIG_URING_RINGS, RIG_URING_PLAIN, RIG_EPOLL };
 
-enum { RIG_PATIENCE_MS = 3000, RIG_SLOTS = 20000, RIG_EVENTS = 16384 };
+enum { RIG_PATIENCE_MS = 3000, RIG_SLOTS = 20000, RIG_EVENTS = 16384, RIG_RINGS = 3 };
 
 struct rig {
     enum variant variant;
@@ -39,6 +39,10 @@ struct rig {
     {                                                                                              \
         rig_run(RIG_URING, name);                                                                  \
     }                                                                                              \
+    Test(uring_rings, name)                                                                        \
+    {                                                                                              \
+        rig_run(RIG_URING_RINGS, name);                                                            \
+    }                                                                                              \
     Test(uring_plain, name)                                                                        \
     {                                                                                              \
         rig_run(RIG_URING_PLAIN, name);                                                            \
@@ -49,6 +53,11 @@ struct rig {
     }                                                                                              \
     static void name(struct rig *r)
 
+static inline bool rig_is_registered(enum variant v)
+{
+    return v == RIG_URING || v == RIG_URING_RINGS;
+}
+
 static inline void rig_skip_if_missing(enum variant v)
 {
     struct io_probe probe;
@@ -57,7 +66,7 @@ static inline void rig_skip_if_missing(enum variant v)
     io_probe(IO_URING, &probe);
     if (!probe.usable)
         cr_skip_test("io_uring does not work here: %s", probe.why);
-    if (v == RIG_URING && probe.slot_is_fd)
+    if (rig_is_registered(v) && probe.slot_is_fd)
         cr_skip_test("this kernel lets go of registered files late");
 }
 
@@ -68,7 +77,9 @@ static inline int rig_io_new_for(enum variant v, uint32_t slot_count, uint32_t c
                                        .slot_count = slot_count,
                                        .connect_count = connect_count};
     if (v == RIG_URING_PLAIN)
-        return uring_new_with(out, &options, false);
+        return uring_new_with(out, &options, 0);
+    if (v == RIG_URING_RINGS)
+        return uring_new_with(out, &options, (slot_count + RIG_RINGS - 1) / RIG_RINGS);
     return io_new(out, &options);
 }
 

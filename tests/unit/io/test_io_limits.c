@@ -18,7 +18,8 @@ static uint32_t lowest_free_fd(void)
  * many where slots are descriptors. */
 static uint32_t reopen_small(struct rig *r, uint32_t slots)
 {
-    const uint32_t slot_count = r->variant == RIG_URING ? slots : lowest_free_fd() + 3 + slots;
+    const uint32_t slot_count =
+        rig_is_registered(r->variant) ? slots : lowest_free_fd() + 3 + slots;
     cr_assert(eq(int, rig_io_new(r->variant, slot_count, &r->io), 0));
     cr_assert(eq(int, io_listen(r->io, r->listen_fd), 0));
     return slot_count;
@@ -94,7 +95,7 @@ ON_EACH(without_descriptors_peers_wait_and_come_in_later)
         rig_peer(r, 0);
     set_fd_limit(lowest_free_fd() + FREE);
     const unsigned in = accept_for(r, 30, slots);
-    if (r->variant == RIG_URING) {
+    if (rig_is_registered(r->variant)) {
         cr_assert(eq(uint, in, PEERS), "registered files need no descriptors");
         return;
     }
