@@ -171,7 +171,7 @@ static void dispatch(struct uring *u, struct uring_done done)
     case URING_CANCEL:
     case URING_RECV:
     case URING_SEND:
-    case URING_WATCH:
+    case URING_BELL:
         break;
     }
     UNREACHABLE("uring_kind");
@@ -213,7 +213,6 @@ static void let_go(struct uring *u)
             break;
         collect(u, 10 * 1000000);
     }
-    uring_rings_unwatch(u);
 }
 
 static void release(struct uring *u)

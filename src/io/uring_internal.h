@@ -16,7 +16,7 @@ enum uring_kind {
     URING_CANCEL, /* never of interest */
     URING_RECV,   /* index: the place in the batch, generation: of the batch */
     URING_SEND,
-    URING_WATCH, /* index: the ring that has something for us */
+    URING_BELL, /* one of several rings has something for us */
 };
 
 enum {
@@ -93,7 +93,6 @@ struct uring_ring {
     unsigned accepts_in_flight; /* those held count too: they have a file of ours */
     unsigned recv_pending;
     bool is_dirty;           /* stands in the list: something may be queued, or its results there */
-    bool is_watched;         /* the master polls it */
     struct uring_ring *next; /* in the list */
     unsigned connects_queued;
     union io_address remotes[URING_CONNECTS_QUEUED];
@@ -109,7 +108,9 @@ struct uring {
     uint32_t ring_count;
     uint32_t slots_per_ring;
     uint32_t turn; /* the ring whose completions are looked at first */
-    uint32_t watch_count;
+    int bell_fd;   /* of several rings: they ring it, the master reads it */
+    bool bell_armed;
+    uint64_t bell_value;
     uint32_t slot_count;
     uint32_t slot_high; /* slots from here on were never used */
     uint32_t open_count;
@@ -180,13 +181,19 @@ void uring_remember(struct uring *u, uint64_t key, int32_t result);
 /* A completion, to where it belongs: results, those for the next wait, or nowhere. */
 void uring_sort_completion(struct uring *u, struct uring_ring *r, const struct io_uring_cqe *cqe);
 
-/* --- uring_rings.c ---------------------------------------------------------------------------- */
+/* --- uring_open.c ----------------------------------------------------------------------------- */
 
 /* As many rings as the slots need, `table_max` in each at most. On failure none is left. */
 int uring_rings_open(struct uring *u, uint32_t table_max) MUST_CHECK;
 void uring_rings_close(struct uring *u);
-/* Withdraws the master's polls. */
-void uring_rings_unwatch(struct uring *u);
+
+/* --- uring_rings.c ---------------------------------------------------------------------------- */
+
+static inline bool uring_are_several(const struct uring *u)
+{
+    return u->ring_count > 1;
+}
+
 /* Never NULL: when the queue is full, the kernel takes what is in it first. */
 struct io_uring_sqe *uring_sqe(struct uring *u, struct uring_ring *r);
 /* Withdraws the operation with this key: it completes, with -ECANCELED or what it was about to. */
@@ -204,6 +211,8 @@ struct uring_ring *uring_rings_peek(struct uring *u, struct io_uring_cqe **cqe);
 /* As many completions were taken as were wanted, and there may be more: next time another ring's
  * come first. */
 void uring_rings_pass_turn(struct uring *u);
+/* Of several: what the master has, the bell and the wake-up. */
+void uring_rings_run_master(struct uring *u);
 
 /* --- uring_slot.c ----------------------------------------------------------------------------- */
 

@@ -1,31 +1,23 @@
-/* The rings of one reactor: one, or as many as its slots need, and how one sleeps over them all.
- * Knows nothing of what is done with slots.
+/* The rings of one reactor, one or several: queueing, entering, reaping, and how one sleeps over
+ * them all. Opened and closed in uring_open.c. Knows nothing of what is done with slots.
  *
  * SEVERAL RINGS. A registered file table has at most RLIMIT_NOFILE entries; beyond that slots are
  * spread over rings, in order. Batches, results, events and the wake-up stay one: a batch enters
  * the kernel once for each ring that has something queued.
  *
  * SLEEPING. The kernel runs what it deferred for a ring only when that ring is entered, by us.
- * While awake a flag in the ring's memory says whether there is any. To sleep, a small ring of its
- * own, the master, polls the others' descriptors: what comes in any of them wakes it. A poll tells
- * once, and is armed again before the next sleep. */
+ * While awake a flag in the ring's memory says whether there is any. To sleep, all rings ring one
+ * bell, an eventfd, whenever there comes the first of it, and a small ring of its own, the master,
+ * reads that and the wake-up. (To poll the rings' own descriptors would not do: what is deferred
+ * does not wake who polls.) */
 #include "io/uring_internal.h"
 
-#include "base/alloc.h"
-
-#include <poll.h>
 #include <sched.h>
 
 enum {
     DEFERRED_A_CALL = 20, /* see run_deferred() */
     RUNS_MAX = 2 * IO_EVENTS_MAX / DEFERRED_A_CALL,
-    UNWATCH_RUNS_MAX = 1000,
 };
-
-static bool are_several(const struct uring *u)
-{
-    return u->ring_count > 1;
-}
 
 /* --- submitting ------------------------------------------------------------------------------- */
 
@@ -211,51 +203,40 @@ static unsigned run_all(struct uring *u)
     return ready;
 }
 
-static void take_one(struct uring *u, const struct io_uring_cqe *cqe)
-{
-    const struct io_key key = io_key_unpack(cqe->user_data);
-    if (key.kind != URING_WATCH) {
-        uring_sort_completion(u, u->master, cqe);
-        return;
-    }
-    u->rings[key.index].is_watched = false;
-    u->watch_count--;
-}
-
-/* The master's own: who has something (which their flags say too), and the wake-up. */
-static void run_master(struct uring *u)
+/* The master's own: the bell, which only says that others' flags are worth a look, and the wake-up.
+ */
+void uring_rings_run_master(struct uring *u)
 {
     struct io_uring_cqe *cqe;
     run_flagged(u->master, IO_EVENTS_MAX);
     while (peek(u->master, &cqe, 1) > 0) {
-        take_one(u, cqe);
+        if (io_key_unpack(cqe->user_data).kind == URING_BELL)
+            u->bell_armed = false;
+        else
+            uring_sort_completion(u, u->master, cqe);
         io_uring_cq_advance(&u->master->ring, 1);
     }
 }
 
-/* A poll of a ring where something is already fires at once: nothing is missed in between. */
-static void watch_all(struct uring *u)
+static void bell_arm(struct uring *u)
 {
-    for (uint32_t i = 0; i < u->ring_count; i++) {
-        struct uring_ring *r = &u->rings[i];
-        if (r->is_watched)
-            continue;
-        r->is_watched = true;
-        u->watch_count++;
-        struct io_uring_sqe *sqe = uring_sqe(u, u->master);
-        io_uring_prep_poll_add(sqe, r->ring.ring_fd, POLLIN);
-        sqe->user_data = io_key_pack(URING_WATCH, 0, i);
-    }
+    if (u->bell_armed)
+        return;
+    u->bell_armed = true;
+    struct io_uring_sqe *sqe = uring_sqe(u, u->master);
+    io_uring_prep_read(sqe, u->bell_fd, &u->bell_value, sizeof(u->bell_value), 0);
+    sqe->user_data = io_key_pack(URING_BELL, 0, 0);
 }
 
-/* False: it was interrupted. */
+/* What rang since the last sleep is known already, but ends this one at once: a bell that is never
+ * silenced cannot be missed. False: it was interrupted. */
 static bool sleep_once(struct uring *u, uint64_t timeout_ns)
 {
-    watch_all(u);
+    bell_arm(u);
     const int err = enter(u->master, timeout_ns);
     unmark(u);              /* nothing else was queued */
     uring_flush(u->master); /* what the kernel left */
-    run_master(u);
+    uring_rings_run_master(u);
     return err != -EINTR;
 }
 
@@ -273,7 +254,7 @@ static uint64_t deadline_after(uint64_t timeout_ns)
     return timeout_ns < UINT64_MAX - now_ns ? now_ns + timeout_ns : UINT64_MAX;
 }
 
-/* What wakes the master need not make an event: then it sleeps on. */
+/* What ends a sleep need not make an event: then it sleeps on. */
 static void sleep_over_all(struct uring *u, uint64_t timeout_ns)
 {
     const uint64_t deadline_ns = deadline_after(timeout_ns);
@@ -284,107 +265,12 @@ static void sleep_over_all(struct uring *u, uint64_t timeout_ns)
 
 void uring_rings_enter(struct uring *u, uint64_t timeout_ns)
 {
-    if (!are_several(u)) {
+    if (!uring_are_several(u)) {
         enter_only(u, timeout_ns);
         return;
     }
     start_queued(u);
-    run_master(u);
+    uring_rings_run_master(u);
     if (run_all(u) == 0 && timeout_ns > 0)
         sleep_over_all(u, timeout_ns);
-}
-
-void uring_rings_unwatch(struct uring *u)
-{
-    for (uint32_t i = 0; i < u->ring_count; i++)
-        if (u->rings[i].is_watched)
-            uring_cancel(u, u->master, io_key_pack(URING_WATCH, 0, i));
-    for (int i = 0; i < UNWATCH_RUNS_MAX && u->watch_count > 0; i++) {
-        start_queued(u);
-        run_master(u);
-    }
-}
-
-/* --- opening and closing ---------------------------------------------------------------------- */
-
-static uint32_t divided_up(uint32_t n, uint32_t by)
-{
-    return n / by + (n % by != 0);
-}
-
-static void spread_slots(struct uring *u, uint32_t table_max)
-{
-    u->slots_per_ring = divided_up(u->slot_count, divided_up(u->slot_count, table_max));
-    u->ring_count = divided_up(u->slot_count, u->slots_per_ring);
-}
-
-static uint32_t smaller(uint32_t a, uint32_t b)
-{
-    return a < b ? a : b;
-}
-
-static int register_table(const struct uring *u, struct uring_ring *r)
-{
-    if (u->file_flags == 0)
-        return 0;
-    const int err = io_uring_register_files_sparse(&r->ring, r->count);
-    if (err != 0 || r->accept_count == r->count)
-        return err;
-    return io_uring_register_file_alloc_range(&r->ring, 0, r->accept_count);
-}
-
-static int open_ring(struct uring *u, uint32_t index)
-{
-    struct uring_ring *r = &u->rings[index];
-    r->base = index * u->slots_per_ring;
-    r->count = smaller(u->slots_per_ring, u->slot_count - r->base);
-    r->accept_count = u->accept_count > r->base ? smaller(r->count, u->accept_count - r->base) : 0;
-    int err = are_several(u)
-                  ? uring_ring_init_flagged(&r->ring, URING_SQ_ENTRIES_EACH, URING_CQ_ENTRIES)
-                  : uring_ring_init(&r->ring, URING_SQ_ENTRIES, URING_CQ_ENTRIES);
-    if (err != 0)
-        return err;
-    err = register_table(u, r);
-    if (err != 0)
-        io_uring_queue_exit(&r->ring);
-    return err;
-}
-
-static void close_rings(struct uring *u, uint32_t count)
-{
-    for (uint32_t i = 0; i < count; i++) {
-        if (u->file_flags != 0)
-            io_uring_unregister_files(&u->rings[i].ring);
-        io_uring_queue_exit(&u->rings[i].ring);
-    }
-    alloc_free(u->rings);
-}
-
-int uring_rings_open(struct uring *u, uint32_t table_max)
-{
-    int err = 0;
-    uint32_t opened = 0;
-    spread_slots(u, table_max);
-    u->rings = alloc_zeroed((u->ring_count + (size_t)are_several(u)) * sizeof(*u->rings));
-    if (!u->rings)
-        return -ENOMEM;
-    u->latest = u->accept_ring = u->rings;
-    u->master = are_several(u) ? &u->rings[u->ring_count] : u->rings;
-    while (err == 0 && opened < u->ring_count)
-        err = open_ring(u, opened++);
-    if (err == 0 && are_several(u))
-        err = uring_ring_init_flagged(&u->master->ring, URING_SQ_ENTRIES_MASTER,
-                                      URING_CQ_ENTRIES_MASTER);
-    else if (err != 0)
-        opened--; /* the last one closed itself */
-    if (err != 0)
-        close_rings(u, opened);
-    return err;
-}
-
-void uring_rings_close(struct uring *u)
-{
-    if (are_several(u))
-        io_uring_queue_exit(&u->master->ring);
-    close_rings(u, u->ring_count);
 }

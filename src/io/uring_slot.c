@@ -195,7 +195,7 @@ void uring_slot_done(struct uring *u, struct io_key key, int32_t result)
     case URING_CANCEL:
     case URING_RECV:
     case URING_SEND:
-    case URING_WATCH:
+    case URING_BELL:
         break;
     }
     UNREACHABLE("uring_kind");
