@@ -76,6 +76,8 @@ ON_REACTOR void conn_open(struct reactor *r, const struct io_event *e)
 {
     struct conn *c = reactor_conn(r, e->slot);
     ASSERT(c->phase == CONN_FREE);
+    if (e->slot >= r->slot_high)
+        r->slot_high = e->slot + 1;
     /* A predecessor's place in the lists is kept, so that no slot stands in one twice. */
     const uint16_t queued = c->flags & (CONN_FLUSH_QUEUED | CONN_READ_QUEUED);
     *c = (struct conn){.generation = c->generation, .flags = queued, .heard_ms = r->now_ms};

@@ -22,7 +22,7 @@ static uint32_t stream_count(const struct reactor *r)
 /* A waiting poll is answered at once: it comes back anyway, and elsewhere. */
 static ON_REACTOR void answer_polls(struct reactor *r)
 {
-    for (uint32_t slot = 0; slot < r->slot_count; slot++)
+    for (uint32_t slot = 0; slot < r->slot_high; slot++)
         if (reactor_conn(r, slot)->phase == CONN_POLL)
             poll_timeout(r, reactor_conn(r, slot));
 }
@@ -41,9 +41,9 @@ static uint32_t due_count(const struct reactor *r, uint64_t elapsed_ms)
  * most once a turn. */
 static ON_REACTOR void say_goodbyes(struct reactor *r, uint32_t due, bool in_time)
 {
-    for (uint32_t i = 0; i < r->slot_count && r->drain_done < due; i++) {
+    for (uint32_t i = 0; i < r->slot_high && r->drain_done < due; i++) {
         struct conn *c = reactor_conn(r, r->drain_slot);
-        r->drain_slot = (r->drain_slot + 1) % r->slot_count;
+        r->drain_slot = (r->drain_slot + 1) % r->slot_high;
         if (!is_stream(c) || (in_time && conn_is_behind(c)))
             continue;
         goodbye(r, c, WS_CLOSE_GOING_AWAY, "server is going away");
@@ -64,7 +64,7 @@ static bool is_unanswered(const struct conn *c, bool in_time)
 
 static bool has_unanswered(const struct reactor *r, bool in_time)
 {
-    for (uint32_t slot = 0; slot < r->slot_count; slot++)
+    for (uint32_t slot = 0; slot < r->slot_high; slot++)
         if (is_unanswered(&r->conns[slot], in_time))
             return true;
     return false;

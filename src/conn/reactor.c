@@ -93,7 +93,7 @@ ENTERS_REACTOR int reactor_listen(struct reactor *r, const int *fds, size_t coun
 
 static ENTERS_REACTOR void drop_everyone(struct reactor *r)
 {
-    for (uint32_t slot = 0; slot < r->slot_count && r->open_count > 0; slot++)
+    for (uint32_t slot = 0; slot < r->slot_high && r->open_count > 0; slot++)
         if (r->conns[slot].phase != CONN_FREE && r->conns[slot].phase != CONN_CLOSED)
             conn_drop(r, &r->conns[slot], false);
 }

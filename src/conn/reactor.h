@@ -32,6 +32,7 @@ struct reactor {
     struct io *io;
     unsigned index;
     uint32_t slot_count;
+    uint32_t slot_high; /* slots from here on were never used: who walks over all stops there */
     struct conn *conns; /* [slot_count], reserved: costs memory only where used */
     struct timers timers;
     uint64_t start_ns, now_ns;

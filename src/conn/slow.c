@@ -172,7 +172,7 @@ static ON_REACTOR uint32_t stall_ms(const struct reactor *r, const struct conn *
 static ON_REACTOR uint32_t longest_stall_ms(const struct reactor *r, uint32_t min_ms)
 {
     uint32_t longest = 0;
-    for (uint32_t slot = 0; slot < r->slot_count; slot++) {
+    for (uint32_t slot = 0; slot < r->slot_high; slot++) {
         const uint32_t ms = stall_ms(r, &r->conns[slot], min_ms);
         longest = ms > longest ? ms : longest;
     }
@@ -183,7 +183,7 @@ static ON_REACTOR uint32_t longest_stall_ms(const struct reactor *r, uint32_t mi
 static ON_REACTOR void reset_longest(struct reactor *r, uint32_t min_ms)
 {
     const uint32_t longest = longest_stall_ms(r, min_ms);
-    for (uint32_t slot = 0; slot < r->slot_count && longest > 0 && pins_too_much(r, 7); slot++) {
+    for (uint32_t slot = 0; slot < r->slot_high && longest > 0 && pins_too_much(r, 7); slot++) {
         struct conn *c = &r->conns[slot];
         const uint32_t ms = stall_ms(r, c, min_ms);
         if (ms > 0 && ms >= longest / 2)

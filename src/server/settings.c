@@ -13,8 +13,10 @@ enum {
     /* Descriptors that are not connections: listeners, rings, wake-ups, standard streams, and the
      * peers that are just being refused. */
     FDS_RESERVED = 256,
+    CONNECTIONS_MAX = 100000000, /* the program's flag says so too */
     MESSAGE_BYTES_MAX = 1 << 28, /* its largest image stays below what one send takes */
     SLOTS_MAX = 1 << 20,         /* the largest file table of a ring */
+    RING_FDS_MORE = 3,           /* a reactor with several rings: theirs, and so many besides */
     TOKEN_MAX = 512,             /* what a query's token is decoded into */
     INTERVAL_MS_MAX = 24 * 3600 * 1000,
 };
@@ -113,25 +115,68 @@ void settings_log_probes(const struct uproar *u)
     }
 }
 
-static int choose_capacity(struct uproar *u, const struct uproar_options *o, char *why,
-                           size_t why_len)
+static uint64_t square_root(uint64_t n)
 {
+    uint64_t root = 0;
+    while ((root + 1) * (root + 1) <= n)
+        root++;
+    return root;
+}
+
+/* A reactor's slots where one ring has not enough for all. The capacity is the server's: whichever
+ * reactor the kernel picks for a peer must have a slot, or the peer waits in its backlog, unserved
+ * and not refused. The kernel picks by a hash of the addresses, so a reactor's part is binomial:
+ * its deviation is below the root of its share. Eight of these, and 2 % for a hash that is not
+ * perfect, are cheap: a slot that is not used costs 8 bytes in the ring's table. */
+static uint64_t share_slots(uint64_t wanted, uint64_t reactors, uint64_t fds)
+{
+    const uint64_t share = wanted / reactors + 1;
+    const uint64_t slots = share + share / 50 + 8 * square_root(share);
+    const uint64_t enough = (slots < wanted ? slots : wanted) + FDS_RESERVED;
+    return enough > fds ? enough : fds; /* a first ring that is whole costs nothing more */
+}
+
+/* The descriptors that the rings take, on all reactors. */
+static uint64_t ring_fds(uint64_t slots, uint64_t reactors, uint64_t fds)
+{
+    return reactors * ((slots + fds - 1) / fds + RING_FDS_MORE);
+}
+
+static int refuse_count(uint64_t wanted, uint64_t fds, uint64_t most, struct span why)
+{
+    snprintf((char *)why.at, why.len,
+             "%llu connections (--max-connections) are more than RLIMIT_NOFILE (%llu) "
+             "allows: at most %llu",
+             (unsigned long long)wanted, (unsigned long long)fds, (unsigned long long)most);
+    return -EINVAL;
+}
+
+static int refuse_rings(uint64_t wanted, uint64_t rings, uint64_t fds, struct span why)
+{
+    snprintf((char *)why.at, why.len,
+             "%llu connections (--max-connections) need %llu descriptors for their rings: more "
+             "than RLIMIT_NOFILE (%llu) allows",
+             (unsigned long long)wanted, (unsigned long long)rings, (unsigned long long)fds);
+    return -EINVAL;
+}
+
+/* Where a slot is a descriptor, any number below the limit may come. */
+static int choose_capacity(struct uproar *u, const struct uproar_options *o, struct span why)
+{
+    const bool slot_is_fd = u->probes[u->probe_count - 1].slot_is_fd;
     const uint64_t limit = process_fd_limit();
     const uint64_t fds = limit < SLOTS_MAX ? limit : SLOTS_MAX;
     const uint64_t most = fds > 2 * FDS_RESERVED ? fds - FDS_RESERVED : fds / 2;
     const uint64_t wanted = DEFAULT(o->connection_count_max, most);
-    if (wanted > most) {
-        snprintf(why, why_len,
-                 "%llu connections (--max-connections) are more than RLIMIT_NOFILE (%llu) "
-                 "allows: at most %llu",
-                 (unsigned long long)wanted, (unsigned long long)fds, (unsigned long long)most);
-        return -EINVAL;
-    }
+    uint64_t slots = slot_is_fd || wanted + FDS_RESERVED > fds ? fds : wanted + FDS_RESERVED;
+    if (wanted > most && slot_is_fd)
+        return refuse_count(wanted, fds, most, why);
+    if (wanted > most)
+        slots = share_slots(wanted, u->worker_count, fds);
+    if (ring_fds(slots, u->worker_count, fds) > most && slots > fds)
+        return refuse_rings(wanted, ring_fds(slots, u->worker_count, fds), fds, why);
     u->broker.settings.conn_count_max = (uint32_t)wanted;
-    /* Where a slot is a descriptor, any number below the limit may come. */
-    const uint64_t slots = wanted + FDS_RESERVED;
-    u->io.slot_count =
-        (uint32_t)(u->probes[u->probe_count - 1].slot_is_fd || slots > fds ? fds : slots);
+    u->io.slot_count = (uint32_t)slots;
     u->io.log = &u->broker.sink;
     return 0;
 }
@@ -147,6 +192,8 @@ static int check_limits(const struct uproar_options *o, char *why, size_t why_le
         return refuse(why, why_len, "at most 16 listen addresses");
     if (o->thread_count > THREADS_MAX)
         return refuse(why, why_len, "at most 256 threads");
+    if (o->connection_count_max > CONNECTIONS_MAX)
+        return refuse(why, why_len, "at most 100 million connections");
     if (is_long(o->publish_token) || is_long(o->subscribe_token) || is_long(o->admin_token))
         return refuse(why, why_len, "a token is at most 512 bytes");
     if (o->message_bytes_max > MESSAGE_BYTES_MAX)
@@ -206,7 +253,7 @@ int settings_init(struct uproar *u, const struct uproar_options *given, char *wh
     const int err = choose_io(u, &o, why, why_len);
     if (err != 0)
         return err;
-    if (choose_capacity(u, &o, why, why_len) != 0)
+    if (choose_capacity(u, &o, (struct span){(uint8_t *)why, why_len}) != 0)
         return -EINVAL;
     return copy_strings(u, &o);
 }

@@ -4,6 +4,7 @@
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
 #include <errno.h>
+#include <sys/resource.h>
 
 static struct uproar server;
 static char why[256];
@@ -142,4 +143,74 @@ Test(settings, of_a_program_that_knew_fewer_options_are_the_defaults, .fini = fo
     cr_assert(eq(u32, s->stream_max_ms, 0));
     cr_assert(eq(int, s->slow, SLOW_CLOSE));
     cr_assert(eq(ptr, (void *)s->admin_token.at, NULL));
+}
+
+/* --- how many connections --------------------------------------------------------------------- */
+
+enum { FDS = 1000, ONE_RING = FDS - 256 };
+
+/* io_uring where slots are no descriptors; elsewhere these tests say nothing. */
+static struct uproar_options many(uint32_t count, unsigned threads)
+{
+    struct rlimit limit;
+    struct io_probe probe;
+    struct uproar_options o = defaults();
+    io_probe(IO_URING, &probe);
+    if (!probe.usable || probe.slot_is_fd)
+        cr_skip_test("uring: no registered files here: %s", probe.why);
+    cr_assert(eq(int, getrlimit(RLIMIT_NOFILE, &limit), 0));
+    limit.rlim_cur = FDS;
+    cr_assert(eq(int, setrlimit(RLIMIT_NOFILE, &limit), 0));
+    o.io = UPROAR_IO_URING;
+    o.connection_count_max = count;
+    o.thread_count = threads;
+    return o;
+}
+
+static uint32_t slots_of(uint32_t count, unsigned threads)
+{
+    const struct uproar_options o = many(count, threads);
+    cr_assert(eq(u32, settings_of(&o)->conn_count_max, count));
+    return server.io.slot_count;
+}
+
+Test(settings, give_every_reactor_room_for_all_connections_while_one_ring_has_it, .fini = forget)
+{
+    cr_assert(eq(u32, slots_of(100, 1), 100 + 256));
+    cr_assert(eq(u32, slots_of(100, 8), 100 + 256));
+    cr_assert(eq(u32, slots_of(ONE_RING, 2), FDS));
+    struct uproar_options o = many(0, 2);
+    cr_assert(eq(u32, settings_of(&o)->conn_count_max, ONE_RING), "by default one ring");
+}
+
+Test(settings, give_every_reactor_its_share_and_some_beyond_one_ring, .fini = forget)
+{
+    cr_assert(eq(u32, slots_of(ONE_RING + 1, 1), FDS + 1));
+    cr_assert(eq(u32, slots_of(ONE_RING + 1, 2), FDS), "a whole ring, though less would do");
+    cr_assert(eq(u32, slots_of(100000, 1), 100000 + 256));
+    const uint32_t half = slots_of(100000, 2);
+    /* Ten deviations of a fair coin, thrown 100,000 times. */
+    cr_assert(ge(u32, half, 50000 + 10 * 158));
+    cr_assert(le(u32, half, 54000));
+    const uint32_t eighth = slots_of(100000, 8);
+    cr_assert(ge(u32, eighth, 12500 + 10 * 105));
+    cr_assert(le(u32, eighth, 14000));
+}
+
+Test(settings, refuse_more_connections_than_the_rings_have_descriptors_for, .fini = forget)
+{
+    const struct uproar_options o = many(800000, 1);
+    expect_refused(&o,
+                   "800000 connections (--max-connections) need 804 descriptors for their rings: "
+                   "more than RLIMIT_NOFILE (1000) allows");
+    const struct uproar_options more = many(100000001, 1);
+    expect_refused(&more, "at most 100 million connections");
+}
+
+Test(settings, refuse_more_connections_than_descriptors_where_slots_are_descriptors, .fini = forget)
+{
+    struct uproar_options o = many(ONE_RING + 1, 1);
+    o.io = UPROAR_IO_EPOLL;
+    expect_refused(&o, "745 connections (--max-connections) are more than RLIMIT_NOFILE (1000) "
+                       "allows: at most 744");
 }
