@@ -63,7 +63,9 @@ struct uproar_options {
 
     enum uproar_io io;             /* AUTO: io_uring where it works, else epoll */
     unsigned thread_count;         /* reactors; default: CPUs of the affinity mask */
-    uint32_t connection_count_max; /* the whole server; default: what RLIMIT_NOFILE allows */
+    /* The whole server; default: what RLIMIT_NOFILE allows. More need io_uring with registered
+     * files; otherwise such a start is refused, with the reason. */
+    uint32_t connection_count_max;
     uint32_t message_bytes_max;    /* default 1 MiB */
     uint64_t body_memory;          /* bytes for unfinished bodies and messages; default 256 MiB */
 
