@@ -61,13 +61,13 @@ struct uproar_options {
     const struct uproar_listen *listen;
     size_t listen_count; /* at most 16; 0: no socket, a broker inside the process */
 
-    enum uproar_io io;             /* AUTO: io_uring where it works, else epoll */
-    unsigned thread_count;         /* reactors; default: CPUs of the affinity mask */
+    enum uproar_io io;     /* AUTO: io_uring where it works, else epoll */
+    unsigned thread_count; /* reactors; default: CPUs of the affinity mask */
     /* The whole server; default: what RLIMIT_NOFILE allows. More need io_uring with registered
      * files; otherwise such a start is refused, with the reason. */
     uint32_t connection_count_max;
-    uint32_t message_bytes_max;    /* default 1 MiB */
-    uint64_t body_memory;          /* bytes for unfinished bodies and messages; default 256 MiB */
+    uint32_t message_bytes_max; /* default 1 MiB */
+    uint64_t body_memory;       /* bytes for unfinished bodies and messages; default 256 MiB */
 
     uint32_t history_count; /* messages the log keeps; default 65,536 */
     uint32_t history_ms;    /* and how long; default 300,000 */

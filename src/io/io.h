@@ -75,7 +75,7 @@ struct io_options {
     enum io_backend backend;
     /* Sockets at once, this reactor. Where slots are descriptors at most RLIMIT_NOFILE are of use;
      * io_uring with registered files opens one ring for each RLIMIT_NOFILE slots, and takes one
-     * descriptor for each ring and three more. */
+     * descriptor for each ring and two more. */
     uint32_t slot_count;
     /* How many of the slots, the last ones, are for io_connect() alone. Where slots are descriptors
      * (epoll, some kernels) nothing is kept: both take what number comes. */

@@ -36,6 +36,10 @@ void uring_sort_completion(struct uring *u, struct uring_ring *r, const struct i
     const struct io_key key = io_key_unpack(cqe->user_data);
     if (key.kind == URING_CANCEL)
         return;
+    if (key.kind == URING_BELL) {
+        u->bell_armed = false;
+        return;
+    }
     if (key.kind == URING_SEND || key.kind == URING_RECV)
         add_result(u, key, cqe->res);
     else
@@ -135,7 +139,7 @@ static void wake_arm(struct uring *u)
     if (u->wake_armed)
         return;
     u->wake_armed = true;
-    struct io_uring_sqe *sqe = uring_sqe(u, u->master);
+    struct io_uring_sqe *sqe = uring_sqe(u, uring_home(u));
     io_uring_prep_read(sqe, u->wake_fd, &u->wake_value, sizeof(u->wake_value), 0);
     sqe->user_data = io_key_pack(URING_WAKE, 0, 0);
 }
@@ -236,6 +240,8 @@ static void uring_destroy(struct io *io)
             uring_slot_close(io, slot, IO_CLOSE_FLUSH);
     uring_wake(io);
     let_go(u);
+    if (uring_are_several(u))
+        uring_rings_silence(u);
     uring_rings_close(u);
     close(u->wake_fd);
     release(u);

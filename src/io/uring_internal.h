@@ -26,8 +26,6 @@ enum {
     /* Of one of several rings: fifty of them for a million connections. Completions stay as many:
      * by their number the kernel chooses how finely it hashes what can be cancelled. */
     URING_SQ_ENTRIES_EACH = 512,
-    URING_SQ_ENTRIES_MASTER = 64,
-    URING_CQ_ENTRIES_MASTER = 1024,
     /* A listener that is the k-th gets up to 32/k accepts in flight, at least 2:
      * 32 * (1 + 1/2 + ... + 1/16) = 109 of them together at most. */
     URING_ACCEPTS_MAX = 128,
@@ -100,15 +98,14 @@ struct uring_ring {
 
 struct uring {
     struct io io;
-    /* [ring_count], and the master behind them when they are several: see uring_rings.c. */
+    /* [ring_count]; in the first one sleeps: see uring_rings.c */
     struct uring_ring *rings;
-    struct uring_ring *master; /* where one sleeps: the only one, or the one behind them */
     struct uring_ring *latest; /* where the slot was that was looked for last */
     struct uring_ring *dirty;
     uint32_t ring_count;
     uint32_t slots_per_ring;
     uint32_t turn; /* the ring whose completions are looked at first */
-    int bell_fd;   /* of several rings: they ring it, the master reads it */
+    int bell_fd;   /* of several rings: all but the first ring it, which reads it */
     bool bell_armed;
     uint64_t bell_value;
     uint32_t slot_count;
@@ -189,6 +186,11 @@ void uring_rings_close(struct uring *u);
 
 /* --- uring_rings.c ---------------------------------------------------------------------------- */
 
+static inline struct uring_ring *uring_home(const struct uring *u)
+{
+    return u->rings;
+}
+
 static inline bool uring_are_several(const struct uring *u)
 {
     return u->ring_count > 1;
@@ -211,8 +213,8 @@ struct uring_ring *uring_rings_peek(struct uring *u, struct io_uring_cqe **cqe);
 /* As many completions were taken as were wanted, and there may be more: next time another ring's
  * come first. */
 void uring_rings_pass_turn(struct uring *u);
-/* Of several: what the master has, the bell and the wake-up. */
-void uring_rings_run_master(struct uring *u);
+/* Of several: so that nobody listens to the bell any more. */
+void uring_rings_silence(struct uring *u);
 
 /* --- uring_slot.c ----------------------------------------------------------------------------- */
 

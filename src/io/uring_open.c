@@ -6,8 +6,6 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-enum { SILENCE_RUNS_MAX = 1000 };
-
 /* --- how many, how large ---------------------------------------------------------------------- */
 
 static uint32_t divided_up(uint32_t n, uint32_t by)
@@ -54,7 +52,7 @@ static int open_ring(const struct uring *u, struct uring_ring *r)
     if (err != 0)
         return err;
     err = register_table(u, r);
-    if (err == 0 && uring_are_several(u))
+    if (err == 0 && uring_are_several(u) && r != uring_home(u))
         err = io_uring_register_eventfd(&r->ring, u->bell_fd);
     if (err != 0)
         io_uring_queue_exit(&r->ring);
@@ -66,32 +64,6 @@ static void close_ring(const struct uring *u, struct uring_ring *r)
     if (u->file_flags != 0)
         io_uring_unregister_files(&r->ring);
     io_uring_queue_exit(&r->ring);
-}
-
-/* --- the master ------------------------------------------------------------------------------- */
-
-static int open_master(struct uring *u)
-{
-    u->bell_fd = eventfd(0, EFD_CLOEXEC); /* blocking: see open_all() */
-    if (u->bell_fd == -1)
-        return -errno;
-    const int err =
-        uring_ring_init_flagged(&u->master->ring, URING_SQ_ENTRIES_MASTER, URING_CQ_ENTRIES_MASTER);
-    if (err != 0)
-        close(u->bell_fd);
-    return err;
-}
-
-/* The bell rings a last time, so that nobody listens to it any more. */
-static void close_master(struct uring *u)
-{
-    const uint64_t one = 1;
-    const ssize_t n = write(u->bell_fd, &one, sizeof(one));
-    (void)n;
-    for (int i = 0; i < SILENCE_RUNS_MAX && u->bell_armed; i++)
-        uring_rings_run_master(u);
-    io_uring_queue_exit(&u->master->ring);
-    close(u->bell_fd);
 }
 
 /* --- all of them ------------------------------------------------------------------------------ */
@@ -111,24 +83,32 @@ static int open_rings(struct uring *u)
     return err;
 }
 
+static int open_bell(struct uring *u)
+{
+    u->bell_fd = uring_are_several(u) ? eventfd(0, EFD_CLOEXEC) : -1; /* blocking: see open_all() */
+    return u->bell_fd == -1 && uring_are_several(u) ? -errno : 0;
+}
+
+static void close_bell(struct uring *u)
+{
+    if (u->bell_fd != -1)
+        close(u->bell_fd);
+}
+
 int uring_rings_open(struct uring *u, uint32_t table_max)
 {
-    int err = 0;
     spread_slots(u, table_max);
-    u->rings = alloc_zeroed((u->ring_count + (size_t)uring_are_several(u)) * sizeof(*u->rings));
+    u->rings = alloc_zeroed(u->ring_count * sizeof(*u->rings));
     if (!u->rings)
         return -ENOMEM;
     u->latest = u->accept_ring = u->rings;
-    u->master = uring_are_several(u) ? &u->rings[u->ring_count] : u->rings;
-    if (uring_are_several(u))
-        err = open_master(u);
+    int err = open_bell(u);
     if (err != 0)
         goto fail_free;
     err = open_rings(u);
     if (err == 0)
         return 0;
-    if (uring_are_several(u))
-        close_master(u);
+    close_bell(u);
 fail_free:
     alloc_free(u->rings);
     return err;
@@ -138,7 +118,6 @@ void uring_rings_close(struct uring *u)
 {
     for (uint32_t i = 0; i < u->ring_count; i++)
         close_ring(u, &u->rings[i]);
-    if (uring_are_several(u))
-        close_master(u);
+    close_bell(u);
     alloc_free(u->rings);
 }

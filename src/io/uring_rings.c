@@ -6,17 +6,18 @@
  * the kernel once for each ring that has something queued.
  *
  * SLEEPING. The kernel runs what it deferred for a ring only when that ring is entered, by us.
- * While awake a flag in the ring's memory says whether there is any. To sleep, all rings ring one
- * bell, an eventfd, whenever there comes the first of it, and a small ring of its own, the master,
- * reads that and the wake-up. (To poll the rings' own descriptors would not do: what is deferred
- * does not wake who polls.) */
+ * While awake a flag in the ring's memory says whether there is any. One sleeps in the first ring,
+ * home. The others ring a bell, an eventfd, whenever there comes the first of it, and home reads
+ * that. (To poll their descriptors would not do: what is deferred does not wake who polls.) */
 #include "io/uring_internal.h"
 
 #include <sched.h>
+#include <unistd.h>
 
 enum {
     DEFERRED_A_CALL = 20, /* see run_deferred() */
     RUNS_MAX = 2 * IO_EVENTS_MAX / DEFERRED_A_CALL,
+    SILENCE_RUNS_MAX = 1000,
 };
 
 /* --- submitting ------------------------------------------------------------------------------- */
@@ -167,27 +168,41 @@ static void enter_only(struct uring *u, uint64_t timeout_ns)
 
 /* --- entering several ------------------------------------------------------------------------- */
 
-static void start_queued(struct uring *u)
-{
-    struct uring_ring *r;
-    while ((r = unmark(u)) != NULL) {
-        io_uring_submit_and_get_events(&r->ring);
-        uring_flush(r); /* what the kernel left */
-    }
-}
-
 static bool has_deferred(const struct uring_ring *r)
 {
     const unsigned flags = IO_URING_READ_ONCE(*r->ring.sq.kflags);
     return (flags & (IORING_SQ_TASKRUN | IORING_SQ_CQ_OVERFLOW)) != 0;
 }
 
-/* Until there is none, or as many completions as are wanted. */
+/* Until there is none, or as many completions as are wanted. Submits on the way. */
 static void run_flagged(struct uring_ring *r, unsigned wanted)
 {
     for (int i = 0; i < RUNS_MAX && has_deferred(r); i++)
-        if (io_uring_cq_ready(&r->ring) >= wanted || io_uring_get_events(&r->ring) < 0)
+        if (io_uring_cq_ready(&r->ring) >= wanted || enter(r, 0) < 0)
             return;
+}
+
+/* All but home, which is entered in any case. */
+static void start_others(struct uring *u)
+{
+    struct uring_ring *r;
+    while ((r = unmark(u)) != NULL) {
+        if (r == uring_home(u))
+            continue;
+        enter(r, 0);
+        uring_flush(r); /* what the kernel left */
+    }
+}
+
+/* It is no event: it only ends a sleep. */
+static void take_bell(struct uring *u)
+{
+    struct uring_ring *home = uring_home(u);
+    struct io_uring_cqe *cqe;
+    while (peek(home, &cqe, 1) > 0 && io_key_unpack(cqe->user_data).kind == URING_BELL) {
+        u->bell_armed = false;
+        io_uring_cq_advance(&home->ring, 1);
+    }
 }
 
 /* Completions that are there, as far as one list of events takes them. The ring whose turn it is
@@ -198,24 +213,11 @@ static unsigned run_all(struct uring *u)
     for (uint32_t i = 0; i < u->ring_count && ready < IO_EVENTS_MAX; i++) {
         struct uring_ring *r = &u->rings[(u->turn + i) % u->ring_count];
         run_flagged(r, IO_EVENTS_MAX - ready);
+        if (r == uring_home(u))
+            take_bell(u);
         ready += io_uring_cq_ready(&r->ring);
     }
     return ready;
-}
-
-/* The master's own: the bell, which only says that others' flags are worth a look, and the wake-up.
- */
-void uring_rings_run_master(struct uring *u)
-{
-    struct io_uring_cqe *cqe;
-    run_flagged(u->master, IO_EVENTS_MAX);
-    while (peek(u->master, &cqe, 1) > 0) {
-        if (io_key_unpack(cqe->user_data).kind == URING_BELL)
-            u->bell_armed = false;
-        else
-            uring_sort_completion(u, u->master, cqe);
-        io_uring_cq_advance(&u->master->ring, 1);
-    }
 }
 
 static void bell_arm(struct uring *u)
@@ -223,21 +225,18 @@ static void bell_arm(struct uring *u)
     if (u->bell_armed)
         return;
     u->bell_armed = true;
-    struct io_uring_sqe *sqe = uring_sqe(u, u->master);
+    struct io_uring_sqe *sqe = uring_sqe(u, uring_home(u));
     io_uring_prep_read(sqe, u->bell_fd, &u->bell_value, sizeof(u->bell_value), 0);
     sqe->user_data = io_key_pack(URING_BELL, 0, 0);
 }
 
-/* What rang since the last sleep is known already, but ends this one at once: a bell that is never
- * silenced cannot be missed. False: it was interrupted. */
-static bool sleep_once(struct uring *u, uint64_t timeout_ns)
+static int enter_home(struct uring *u, uint64_t timeout_ns)
 {
-    bell_arm(u);
-    const int err = enter(u->master, timeout_ns);
-    unmark(u);              /* nothing else was queued */
-    uring_flush(u->master); /* what the kernel left */
-    uring_rings_run_master(u);
-    return err != -EINTR;
+    struct uring_ring *home = uring_home(u);
+    const int err = enter(home, timeout_ns);
+    unmark(u);         /* nothing else was queued */
+    uring_flush(home); /* what the kernel left */
+    return err;
 }
 
 static uint64_t left_ns(uint64_t deadline_ns)
@@ -254,23 +253,45 @@ static uint64_t deadline_after(uint64_t timeout_ns)
     return timeout_ns < UINT64_MAX - now_ns ? now_ns + timeout_ns : UINT64_MAX;
 }
 
-/* What ends a sleep need not make an event: then it sleeps on. */
+/* What rang since the last sleep is known already, but ends this one at once: a bell that is never
+ * silenced cannot be missed. Then, or when what came makes no event, it sleeps on. */
 static void sleep_over_all(struct uring *u, uint64_t timeout_ns)
 {
     const uint64_t deadline_ns = deadline_after(timeout_ns);
-    uint64_t wait_ns = timeout_ns;
-    while (wait_ns > 0 && sleep_once(u, wait_ns) && run_all(u) == 0)
+    int err = 0;
+    for (uint64_t wait_ns = timeout_ns; wait_ns > 0 && err >= 0;) {
+        bell_arm(u);
+        err = enter_home(u, wait_ns);
+        if (run_all(u) > 0)
+            return;
         wait_ns = left_ns(deadline_ns);
+    }
+}
+
+static void enter_several(struct uring *u, uint64_t timeout_ns)
+{
+    start_others(u);
+    if (run_all(u) == 0 && timeout_ns > 0)
+        sleep_over_all(u, timeout_ns);
+    else if (io_uring_sq_ready(&uring_home(u)->ring) > 0)
+        enter_home(u, 0);
 }
 
 void uring_rings_enter(struct uring *u, uint64_t timeout_ns)
 {
-    if (!uring_are_several(u)) {
+    if (uring_are_several(u))
+        enter_several(u, timeout_ns);
+    else
         enter_only(u, timeout_ns);
-        return;
+}
+
+void uring_rings_silence(struct uring *u)
+{
+    const uint64_t one = 1;
+    const ssize_t n = write(u->bell_fd, &one, sizeof(one));
+    (void)n;
+    for (int i = 0; i < SILENCE_RUNS_MAX && u->bell_armed; i++) {
+        enter(uring_home(u), 0);
+        reap(u, uring_home(u));
     }
-    start_queued(u);
-    uring_rings_run_master(u);
-    if (run_all(u) == 0 && timeout_ns > 0)
-        sleep_over_all(u, timeout_ns);
 }

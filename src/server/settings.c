@@ -16,7 +16,7 @@ enum {
     CONNECTIONS_MAX = 100000000, /* the program's flag says so too */
     MESSAGE_BYTES_MAX = 1 << 28, /* its largest image stays below what one send takes */
     SLOTS_MAX = 1 << 20,         /* the largest file table of a ring */
-    RING_FDS_MORE = 3,           /* a reactor with several rings: theirs, and so many besides */
+    RING_FDS_MORE = 2,           /* a reactor with several rings: theirs, and so many besides */
     TOKEN_MAX = 512,             /* what a query's token is decoded into */
     INTERVAL_MS_MAX = 24 * 3600 * 1000,
 };

@@ -63,7 +63,7 @@ static unsigned ring_of(uint32_t slot)
     return slot / ((SLOTS + RINGS - 1) / RINGS);
 }
 
-Test(rings, take_one_descriptor_each_and_three_more)
+Test(rings, take_one_descriptor_each_and_two_more)
 {
     struct rig r;
     open_limited(&r, 1, 0);
@@ -73,10 +73,10 @@ Test(rings, take_one_descriptor_each_and_three_more)
     cr_assert(eq(uint, rig_fd_count(), one), "as many as the limit fit in one");
     io_free(&r.io);
     r.io = io_new_limited(LIMIT + 1, 0);
-    cr_assert(eq(uint, rig_fd_count(), one + 3), "one more are two, the master, and the bell");
+    cr_assert(eq(uint, rig_fd_count(), one + 2), "one more are two, and the bell");
     io_free(&r.io);
     r.io = io_new_limited(SLOTS, 0);
-    cr_assert(eq(uint, rig_fd_count(), one - 1 + RINGS + 2));
+    cr_assert(eq(uint, rig_fd_count(), one + RINGS));
     rig_close(&r);
 }
 
@@ -196,7 +196,7 @@ Test(rings, are_woken_as_one)
 Test(rings, that_are_busy_do_not_starve_the_others)
 {
     enum { MANY = 15000, LOUD = 5000 };
-    static bool is_loud[MANY], told[MANY];
+    static bool is_loud[MANY];
     static uint32_t slots[MANY];
     struct rig r;
     unsigned quiet = 0;
@@ -215,20 +215,16 @@ Test(rings, that_are_busy_do_not_starve_the_others)
     cr_assert(ge(uint, quiet, 20));
     for (unsigned i = 0; i < LOUD + 20; i++)
         io_poll_arm(r.io, slots[i], IO_OUT); /* ready at once, and again */
-    unsigned others = 0, turns = 0;
-    for (; others < quiet && turns < 10; turns++) {
+    unsigned heard = 0;
+    for (int turn = 0; turn < 12; turn++) {
         const unsigned count = io_wait(r.io, 0, &events);
         for (unsigned i = 0; i < count; i++) {
-            const uint32_t slot = events[i].slot;
             cr_assert(eq(int, (int)events[i].kind, IO_WRITABLE));
-            others += !is_loud[slot] && !told[slot];
-            told[slot] = true;
-            if (is_loud[slot])
-                io_poll_arm(r.io, slot, IO_OUT);
+            heard += !is_loud[events[i].slot];
+            io_poll_arm(r.io, events[i].slot, IO_OUT);
         }
     }
-    cr_assert(eq(uint, others, quiet), "after %u turns", turns);
-    cr_assert(le(uint, turns, 4));
+    cr_assert(ge(uint, heard, 4 * quiet), "each in every third turn at least");
     rig_close(&r);
 }
 
@@ -293,7 +289,7 @@ Test(rings, leave_nothing_at_the_end)
         if (i % 4 == 0)
             io_close(r.io, pairs[i].slot, IO_CLOSE_FLUSH);
     }
-    rig_turn(&r, 1); /* the master has its polls */
+    rig_turn(&r, 1); /* it listens to the bell */
     io_send(r.io, pairs[1].slot, 1, BYTES_LITERAL("bye"));
     const uint64_t start_ms = rig_now_ms();
     io_free(&r.io);

@@ -201,7 +201,7 @@ Test(settings, refuse_more_connections_than_the_rings_have_descriptors_for, .fin
 {
     const struct uproar_options o = many(800000, 1);
     expect_refused(&o,
-                   "800000 connections (--max-connections) need 804 descriptors for their rings: "
+                   "800000 connections (--max-connections) need 803 descriptors for their rings: "
                    "more than RLIMIT_NOFILE (1000) allows");
     const struct uproar_options more = many(100000001, 1);
     expect_refused(&more, "at most 100 million connections");
