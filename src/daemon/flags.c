@@ -3,6 +3,7 @@
 #include "daemon/flags.h"
 
 #include "base/assert.h"
+#include "base/spelling.h"
 #include "daemon/address.h"
 #include "daemon/origin.h"
 
@@ -75,7 +76,7 @@ static const struct row rows[] = {
     {"help", NULL, "prints this, and exits", .ends = FLAGS_HELP},
 };
 
-enum { ROW_COUNT = sizeof(rows) / sizeof(rows[0]), NAME_BYTES_MAX = 32 };
+enum { ROW_COUNT = sizeof(rows) / sizeof(rows[0]) };
 
 /* --- errors ----------------------------------------------------------------------------------- */
 
@@ -271,38 +272,9 @@ static bool take_switch(struct flags *f, const struct row *row, const char *valu
 
 /* --- names ------------------------------------------------------------------------------------ */
 
-static size_t min_of_three(size_t a, size_t b, size_t c)
-{
-    const size_t least = a < b ? a : b;
-    return least < c ? least : c;
-}
-
-/* Levenshtein's: letters to insert, to remove or to change. One line of the table at a time. */
-static size_t edit_distance(const char *typed, const char *name)
-{
-    size_t cost[NAME_BYTES_MAX + 1];
-    const size_t name_len = strlen(name);
-    for (size_t j = 0; j <= name_len; j++)
-        cost[j] = j;
-    for (size_t i = 0; typed[i]; i++) {
-        size_t diagonal = cost[0];
-        cost[0] = i + 1;
-        for (size_t j = 1; j <= name_len; j++) {
-            const size_t change = diagonal + (typed[i] != name[j - 1]);
-            diagonal = cost[j];
-            cost[j] = min_of_three(change, cost[j] + 1, cost[j - 1] + 1);
-        }
-    }
-    return cost[name_len];
-}
-
-/* A part of a name, or another program's name for it, is nearer than a misspelling. */
 static size_t row_distance(const struct row *row, const char *typed)
 {
-    const size_t distance = edit_distance(typed, row->name);
-    const bool is_part =
-        strlen(typed) >= 3 && (strstr(row->name, typed) || (row->also && strstr(row->also, typed)));
-    return is_part && distance > 1 ? 1 : distance;
+    return spelling_distance(typed, row->name, row->also);
 }
 
 static const struct row *row_nearest(const char *typed)
@@ -326,7 +298,7 @@ static const struct row *row_find(struct bytes name)
 
 static void complain_unknown(struct bytes flag, char *why)
 {
-    char typed[NAME_BYTES_MAX + 1];
+    char typed[SPELLING_NAME_MAX + 1];
     const int shown = flag.len < 80 ? (int)flag.len : 80;
     struct bytes name = flag;
     while (name.len > 0 && name.at[0] == '-')

@@ -1,6 +1,8 @@
 #!/usr/bin/env python3
-"""Holds tools/uproar.1 to the program: the same flags with the same values in the same order, the
-same defaults and limits, and no other flag anywhere. usage: manual.py PATH. It judges no prose."""
+"""Holds tools/NAME.1 to the program NAME: the same flags with the same values in the same order,
+the same defaults and limits, and no other flag anywhere. usage: manual.py PATH. It judges no prose.
+"""
+import pathlib
 import re
 import shutil
 import subprocess
@@ -8,13 +10,13 @@ import sys
 
 import tree
 
-PAGE = 'tools/uproar.1'
 TOO_MUCH = '9' * 30  # past every limit: the complaint names the limits
 
-HELP_LINE = re.compile(r'^  --([a-z-]+)(?: (\S+))? +(.*)$', re.M)
+HELP_LINE = re.compile(r'^  (?:-\w, )?--([a-z-]+)(?: (\S+))? +(.*)$', re.M)
 DEFAULT = re.compile(r'\(default (.*)\)$')
 LIMITS = re.compile(r'must be (\d+\w? to \d+\w?)$')
-ENTRY = re.compile(r'^\.TP\n\.BI? --([a-z-]+)(?: " (\S+)")?\n(.*?)(?=^\.(?:TP|SH)|\Z)', re.M | re.S)
+ENTRY = re.compile(r'^\.TP\n\.BI? (?:"-\w, )?--([a-z-]+)"?(?: " (\S+)")?\n(.*?)(?=^\.(?:TP|SH)|\Z)',
+                   re.M | re.S)
 ANY_FLAG = re.compile(r'(?<![\w-])--([a-z][a-z-]*)')
 
 
@@ -27,7 +29,7 @@ def facts_of(program, name, value, text):
     """What the page must say about a flag, word for word."""
     default = DEFAULT.search(text)
     facts = [f'default {default.group(1)}'] if default else []
-    if value in ('N', 'S', 'BYTES'):
+    if value in ('N', 'S', 'MS', 'BYTES', 'PID'):
         facts.append(LIMITS.search(run(program, f'--{name}={TOO_MUCH}').strip()).group(1))
     return facts
 
@@ -55,7 +57,7 @@ def checker(flags, version):
         problems += [f'{path}: --{name} does not say "{fact}"'
                      for name, _, facts in flags for fact in facts
                      if not re.search(rf'\b{re.escape(fact)}(?!\w)', said.get(name, ''))]
-        if f'.TH UPROAR 1 "" "{version}"' not in page:
+        if f'.TH {version.split()[0].upper()} 1 "" "{version}"' not in page:
             problems.append(f'{path}: is not the page of {version}')
         known = {name for name, _, _ in flags}
         problems += [f'{path}: there is no --{name}'
@@ -73,9 +75,9 @@ def typeset(path):
     return done.stderr.splitlines()
 
 
-def planted_in(page):
-    """The page with one mistake each."""
-    changes = [
+# The page of each program with one mistake each: what is replaced, by what.
+PLANTED = {
+    'uproar': [
         ('.BI \\-\\-ping " S"', '.BI \\-\\-pong " S"'),
         ('.BI \\-\\-ping " S"', '.BI \\-\\-ping " N"'),
         ('.TP\n.B \\-\\-log\\-json\n', ''),
@@ -86,13 +88,29 @@ def planted_in(page):
         ('0 to 86400', '1 to 86400'),
         ('uproar 0.1.0', 'uproar 0.0.9'),
         ('.SH SEE ALSO', '.B \\-\\-retries\n.SH SEE ALSO'),
-    ]
-    return [(f'{PAGE} with {new!r}', page.replace(old, new, 1)) for old, new in changes]
+    ],
+    'uproar-load': [
+        ('"\\-n, \\-\\-connections"', '"\\-n, \\-\\-clients"'),
+        ('.BI \\-\\-every " MS"', '.BI \\-\\-every " S"'),
+        ('default 1000.', 'default 100.'),
+        ('0 to 3600000,', '0 to 360000,'),
+        ('1 to 4194304.', '1 to 32768.'),
+        ('uproar-load 0.1.0', 'uproar-load 0.0.9'),
+    ],
+}
+
+
+def planted_in(path, page, changes):
+    return [(f'{path} with {new!r}', page.replace(old, new, 1)) for old, new in changes]
 
 
 if __name__ == '__main__':
-    check = checker(flags_of(sys.argv[1]), run(sys.argv[1], '--version').splitlines()[0])
-    page_text = (tree.ROOT / PAGE).read_text(encoding='utf-8')
-    tree.finish(tree.self_test('manual', check, planted_in(page_text), []),
-                tree.report('manual', check(PAGE, page_text)),
-                tree.report('manual is well-formed', typeset(PAGE)))
+    program = sys.argv[1]
+    name = pathlib.Path(program).name
+    page_path = f'tools/{name}.1'
+    check = checker(flags_of(program), run(program, '--version').splitlines()[0])
+    page_text = (tree.ROOT / page_path).read_text(encoding='utf-8')
+    planted = planted_in(page_path, page_text, PLANTED[name])
+    tree.finish(tree.self_test('manual', check, planted, []),
+                tree.report('manual', check(page_path, page_text)),
+                tree.report('manual is well-formed', typeset(page_path)))
