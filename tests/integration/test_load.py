@@ -1,0 +1,314 @@
+"""The load generator against the server, and against servers with planted faults: what it must find
+it finds, and nothing else. Counts only: how fast it is is nobody's business here.
+"""
+import re
+
+from lib import check, faulty, http, load, prometheus, testing
+
+SCHEMES = ['ws', 'http']
+
+
+def url(case, scheme, topic=None, at=None):
+    return f'{scheme}://127.0.0.1:{(at or case.server).port}/t/{topic or case.topic}'
+
+
+def connections_of(server, protocol):
+    return prometheus.parse(http.ask(server, 'GET', '/metrics').body.decode()).sum(
+        'uproar_connections', proto=protocol)
+
+
+# --- against the server --------------------------------------------------------------------------
+
+def test_idle_connections_are_held(case):
+    for scheme in SCHEMES:
+        figures = load.clean(case, 'idle', '-n', 200, '--hold', 1, url(case, scheme))
+        check.equal(figures['connections']['opened'], 200, 'opened')
+        check.equal(figures['connections']['dropped'], 0, 'dropped')
+        check.equal(figures['handshake']['count'], 200, 'handshakes that were timed')
+        check.true(figures['held_ns'] >= 1e9, f'held for {figures["held_ns"]} ns')
+        check.matches(re.compile(r'200 \S+ connections held for .*: 0 failed, 0 lost'),
+                      figures['sentence'], 'the sentence')
+
+
+def test_idle_connections_answer_pings(case):
+    server = case.start('--ping', 1)
+    figures = load.clean(case, 'idle', '-n', 20, '--hold', 4, url(case, 'ws', at=server))
+    check.true(figures['connections']['pings_answered'] >= 20, f'pings: {figures["connections"]}')
+
+
+def test_every_message_of_a_fanout_is_delivered(case):
+    for scheme in SCHEMES:
+        figures = load.clean(case, 'fanout', '-n', 50, '--messages', 30, '--every', 10, '--size',
+                             300, url(case, scheme))
+        messages = figures['messages']
+        check.equal(messages['published'], 30, 'published')
+        check.equal((messages['delivered'], messages['expected']), (1500, 1500), 'deliveries')
+        check.equal(figures['latency']['count'], 1500, 'latencies')
+        check.equal((messages['foreign'], messages['size']), (0, 300), 'foreign, size')
+
+
+def test_a_fanout_goes_as_fast_as_the_answers_come(case):
+    figures = load.clean(case, 'fanout', '-n', 20, '--messages', 200, '--every', 0,
+                         url(case, 'ws'))
+    check.equal(figures['messages']['delivered'], 4000, 'delivered')
+
+
+@testing.limit(60)
+def test_a_fanout_to_2000_subscribers(case):
+    for scheme in SCHEMES:
+        figures = load.clean(case, 'fanout', '-n', 2000, '--messages', 10, '--size', 1000,
+                             url(case, scheme))
+        check.equal(figures['messages']['delivered'], 20000, 'delivered')
+
+
+def test_large_messages_are_read_in_pieces(case):
+    for scheme in SCHEMES:
+        figures = load.clean(case, 'fanout', '-n', 5, '--messages', 4, '--size', '300k',
+                             url(case, scheme))
+        check.equal(figures['messages']['delivered'], 20, 'delivered')
+
+
+def test_a_fanout_is_found_in_envelopes(case):
+    figures = load.clean(case, 'fanout', '-n', 5, '--messages', 5, '--subprotocol', 'uproar.json',
+                         url(case, 'ws'))
+    check.equal(figures['messages']['delivered'], 25, 'delivered')
+
+
+def test_a_fanout_is_published_where_one_says(case):
+    figures = load.clean(case, 'fanout', '-n', 5, '--messages', 5, '--publish',
+                         url(case, 'http'), url(case, 'http') + '?after=now')
+    check.equal(figures['messages']['delivered'], 25, 'delivered')
+
+
+def test_a_fanout_is_published_to_its_own_path_without_the_query(case):
+    server = case.keep(faulty.Server())
+    load.clean(case, 'fanout', '-n', 2, '--messages', 2, server.url('ws') + '?after=now')
+    check.equal(server.posted_to, ['/t/x', '/t/x'], 'where messages were posted')
+
+
+def test_messages_of_others_are_no_fault(case):
+    publisher = case.peer()
+    running = load.Running(case, 'fanout', '-n', 5, '--messages', 20, '--hold', 3, url(case, 'ws'))
+    check.eventually(lambda: connections_of(case.server, 'ws') >= 6, 'subscribers')
+    publisher.send_text('from somebody else')
+    status, _, figures = running.end()
+    check.equal(status, 0, 'exit status')
+    check.equal(figures['messages']['foreign'], 5, 'foreign')
+
+
+def test_echoes_come_back(case):
+    for more in [[], ['--every', 5]]:
+        figures = load.clean(case, 'echo', '-n', 20, '--messages', 25, *more,
+                             url(case, 'ws', f'{case.topic}-{{n}}'))
+        check.equal(figures['messages']['delivered'], 500, 'delivered')
+        check.equal(figures['latency']['count'], 500, 'latencies')
+
+
+def test_an_echo_is_told_from_those_of_others(case):
+    figures = load.clean(case, 'echo', '-n', 4, '--messages', 5, url(case, 'ws'))
+    check.equal(figures['messages']['delivered'], 20, 'delivered')
+    check.equal(figures['messages']['duplicated'], 0, 'duplicated')
+
+
+def test_connections_come_and_go(case):
+    for scheme, protocol in [('ws', 'ws'), ('http', 'sse')]:
+        figures = load.clean(case, 'connect', '-n', 1500, url(case, scheme))
+        check.equal(figures['connections']['opened'], 1500, 'opened')
+        check.eventually(lambda protocol=protocol: connections_of(case.server, protocol) == 0,
+                         'all are gone')
+
+
+def test_the_rate_is_kept(case):
+    figures = load.clean(case, 'connect', '-n', 100, '--rate', 100, url(case, 'ws'))
+    check.true(figures['connections']['connect_ns'] >= 0.98e9, f'{figures["connections"]}')
+
+
+def test_the_servers_usage_is_reported(case):
+    figures = load.clean(case, 'fanout', '-n', 100, '--messages', 20, '--every', 0, '--pid',
+                         case.server.process.pid, url(case, 'ws'))
+    check.true(figures['server']['cpu_ns_per_delivery'] > 0, f'{figures["server"]}')
+    figures = load.clean(case, 'idle', '-n', 500, '--hold', 0, '--pid', case.server.process.pid,
+                         url(case, 'ws'))
+    check.true('pss_bytes_per_connection' in figures['server'], f'{figures["server"]}')
+    check.true('kernel_bytes_per_connection' in figures, 'kernel memory')
+
+
+@testing.limit(60)
+def test_20000_idle_connections_stand_in_tables_of_fewer(case):
+    """Both ends have fewer open files than connections, so both spread them over several rings."""
+    if case.io == 'epoll':
+        run = load.Run(case, 'idle', '-n', 3000, url(case, 'ws'), nofile=1024)
+        check.equal(run.status, 1, f'exit status ({run.finished})')
+        check.contains(run.finished.stderr, 'doctor -n 3000', 'the advice')
+        return
+    server = case.start('--max-connections', 21000, nofile=8192)
+    if re.search(r'let go at once +no', server.stderr):
+        raise check.Skipped('this kernel has slots that are descriptors')
+    figures = load.clean(case, 'idle', '-n', 20000, '--hold', 1, url(case, 'ws', at=server),
+                         nofile=8192)
+    check.equal(figures['connections']['opened'], 20000, 'opened')
+    figures = load.clean(case, 'fanout', '-n', 10000, '--messages', 3, url(case, 'http', at=server),
+                         nofile=1024)
+    check.equal(figures['messages']['delivered'], 30000, 'delivered')
+
+
+# --- against faults ------------------------------------------------------------------------------
+
+def fanout_with(case, scheme, handle):
+    """The messages' figures of a fan-out with that fault in it."""
+    server = case.keep(faulty.Server(handle))
+    return load.faulty(case, 'fanout', '-n', 3, '--messages', 10, '--every', 1, '--hold', 0,
+                       '--timeout', 1, server.url(scheme))['messages']
+
+
+def only(messages, **expected):
+    """These and no other faults."""
+    for fault in ['lost', 'duplicated', 'disordered', 'corrupt']:
+        check.equal(messages[fault], expected.get(fault, 0), f'{fault} in {messages}')
+
+
+def test_nothing_is_found_where_nothing_is_wrong(case):
+    for scheme in SCHEMES:
+        server = case.keep(faulty.Server())
+        messages = load.clean(case, 'fanout', '-n', 3, '--messages', 10, '--every', 1,
+                              server.url(scheme))['messages']
+        check.equal(messages['delivered'], 30, 'delivered')
+    server = case.keep(faulty.Server())
+    load.clean(case, 'echo', '-n', 3, '--messages', 10, server.url('ws'))
+
+
+def test_a_lost_message_is_found(case):
+    for scheme in SCHEMES:
+        only(fanout_with(case, scheme, faulty.lose), lost=1)
+        only(fanout_with(case, scheme, faulty.lose_the_last), lost=1)
+
+
+def test_a_message_that_comes_twice_is_found(case):
+    for scheme in SCHEMES:
+        only(fanout_with(case, scheme, faulty.duplicate), duplicated=1)
+
+
+def test_messages_out_of_order_are_found(case):
+    for scheme in SCHEMES:
+        only(fanout_with(case, scheme, faulty.Reorder()), disordered=1)
+
+
+def test_a_truncated_message_is_found(case):
+    for scheme in SCHEMES:
+        only(fanout_with(case, scheme, faulty.truncate), corrupt=1, lost=1)
+
+
+def test_a_changed_message_is_found(case):
+    for scheme in SCHEMES:
+        only(fanout_with(case, scheme, faulty.change), corrupt=1, lost=1)
+
+
+def test_faults_of_an_echo_are_found(case):
+    for handle, fault in [(faulty.lose, 'lost'), (faulty.duplicate, 'duplicated'),
+                          (faulty.truncate, 'corrupt')]:
+        server = case.keep(faulty.Server(handle))
+        figures = load.faulty(case, 'echo', '-n', 3, '--messages', 11, '--timeout', 1,
+                              server.url('ws'))
+        check.true(figures['messages'][fault] >= 1, f'{fault}: {figures["messages"]}')
+
+
+def test_a_publisher_that_is_told_to_wait_tries_again(case):
+    server = case.keep(faulty.Server(statuses=[503, 201, 503, 429]))
+    figures = load.clean(case, 'fanout', '-n', 3, '--messages', 5, '--every', 1,
+                         server.url('ws'))
+    check.equal(figures['messages']['retried'], 3, 'retried')
+    check.equal(figures['messages']['delivered'], 15, 'delivered')
+
+
+def test_a_publisher_that_is_refused_says_why(case):
+    server = case.keep(faulty.Server(statuses=[201, 403]))
+    figures = load.faulty(case, 'fanout', '-n', 3, '--messages', 5, '--every', 1,
+                          server.url('http'))
+    check.contains(figures['messages']['trouble'], 'HTTP 403', 'the trouble')
+    check.equal(figures['messages']['published'], 1, 'published')
+
+
+def test_a_wrong_handshake_is_found(case):
+    server = case.keep(faulty.Server(accept=lambda key: 'AAAAAAAAAAAAAAAAAAAAAAAAAAA='))
+    figures = load.faulty(case, 'idle', '-n', 3, '--hold', 0, server.url('ws'))
+    check.equal(figures['connections']['causes'], {'wrong Sec-WebSocket-Accept': 3}, 'causes')
+
+
+def test_refusals_are_counted_by_cause(case):
+    figures = load.faulty(case, 'idle', '-n', 5, '--hold', 0,
+                          f'ws://127.0.0.1:{case.server.port}/nowhere')
+    check.equal(figures['connections']['causes'], {'refused: HTTP 404': 5}, 'causes')
+    check.equal(figures['connections']['failed'], 5, 'failed')
+
+
+def test_nobody_listening_is_a_failure(case):
+    server = faulty.Server()
+    server.close()
+    figures = load.faulty(case, 'connect', '-n', 5000, server.url('ws'))
+    check.equal(figures['connections']['causes'],
+                {'Connection refused': 1000, 'not tried: there was no hope': 4000}, 'causes')
+    check.equal(figures['connections']['failed'], 5000, 'failed')
+
+
+def test_a_server_that_never_answers_is_not_waited_for_long(case):
+    server = case.keep(faulty.Server(silent=True))
+    figures = load.faulty(case, 'idle', '-n', 3, '--hold', 0, '--timeout', 1, server.url('ws'))
+    check.equal(figures['connections']['causes'], {'no answer in time': 3}, 'causes')
+
+
+def test_a_server_that_goes_away_drops_everybody(case):
+    server = case.start('--drain', 0)
+    running = load.Running(case, 'idle', '-n', 50, '--hold', 30, url(case, 'ws', at=server))
+    check.eventually(lambda: connections_of(server, 'ws') == 50, 'all are there')
+    server.stop()
+    running.interrupt()
+    status, _, figures = running.end()
+    check.equal(status, 1, 'exit status')
+    check.equal(figures['connections']['dropped'], 50, 'dropped')
+    check.contains(' '.join(figures['connections']['causes']), '1001', 'causes')
+
+
+# --- its manners ---------------------------------------------------------------------------------
+
+def test_ctrl_c_ends_early_with_a_report(case):
+    for arguments in [['idle', '--hold', 60], ['fanout', '--messages', 10000],
+                      ['echo', '--messages', 10000, '--every', 100]]:
+        running = load.Running(case, *arguments, '-n', 10, url(case, 'ws'))
+        check.eventually(lambda: connections_of(case.server, 'ws') == 10, 'all are there')
+        running.interrupt()
+        status, out, figures = running.end()
+        check.equal(status, 0, f'exit status of {arguments}: {out}')
+        check.equal(figures['interrupted'], True, 'interrupted')
+        check.contains(out.splitlines()[-1], '(interrupted).', 'the last line')
+        check.eventually(lambda: connections_of(case.server, 'ws') == 0, 'all are gone')
+
+
+def test_mistakes_are_told_with_exit_status_2(case):
+    for arguments, said in [(['idle', '--hodl', '3', 'ws://h/'], '--hold'),
+                            (['idle'], 'URL is missing'),
+                            (['idle', 'wss://h/'], 'TLS'),
+                            (['echo', 'http://127.0.0.1:1/'], 'no echo'),
+                            (['fanout', 'ws://127.0.0.1:1/{n}'], '{n}'),
+                            (['idle', '--source', '10.0.0.1-', 'ws://127.0.0.1:1/'], '--source'),
+                            (['idle', '--pid', '4194303', 'ws://127.0.0.1:1/'], '--pid')]:
+        run = load.Run(case, *arguments)
+        check.equal(run.status, 2, f'exit status of {arguments} ({run.finished})')
+        check.contains(run.finished.stderr, said, f'what is said to {arguments}')
+        check.equal(len(run.finished.complaint), 1, 'lines')
+
+
+def test_help_and_version(case):
+    told = load.server.Finished([load.path_of(case), '--help'])
+    check.equal((told.status, told.stderr), (0, ''), 'exit status, stderr')
+    check.contains(told.stdout, '--connections N', 'help')
+    told = load.server.Finished([load.path_of(case), '--version'])
+    check.matches(re.compile(r'^uproar-load \d+\.\d+\.\d+\n$'), told.stdout, 'version')
+
+
+def test_the_doctor_finds_what_is_in_the_way(case):
+    fine = load.Run(case, 'doctor', '-n', 100, url(case, 'ws'))
+    check.equal(fine.status, 0, f'exit status ({fine.finished})')
+    check.contains(fine.sentence, 'nothing here would stop them', 'the last line')
+    ill = load.Run(case, 'doctor', '--io', 'epoll', '-n', 5000, nofile=2000)
+    check.equal(ill.status, 1, f'exit status ({ill.finished})')
+    check.contains(ill.finished.stdout, 'prlimit --nofile=5064', 'how to mend it')
