@@ -25,7 +25,7 @@ def test_idle_connections_are_held(case):
         check.equal(figures['connections']['opened'], 200, 'opened')
         check.equal(figures['connections']['dropped'], 0, 'dropped')
         check.equal(figures['handshake']['count'], 200, 'handshakes that were timed')
-        check.true(figures['held_ns'] >= 1e9, f'held for {figures["held_ns"]} ns')
+        check.true(figures['held']['ns'] >= 1e9, f'held for {figures["held"]}')
         check.matches(re.compile(r'200 \S+ connections held for .*: 0 failed, 0 lost'),
                       figures['sentence'], 'the sentence')
 
@@ -150,6 +150,47 @@ def test_20000_idle_connections_stand_in_tables_of_fewer(case):
     figures = load.clean(case, 'fanout', '-n', 10000, '--messages', 3, url(case, 'http', at=server),
                          nofile=1024)
     check.equal(figures['messages']['delivered'], 30000, 'delivered')
+
+
+def test_the_servers_time_is_told_by_message_and_by_second(case):
+    server = case.start()
+    figures = load.clean(case, 'fanout', '-n', 20, '--messages', 3, '--every', 200, '--hold', 2,
+                         '--pid', server.process.pid, url(case, 'ws', at=server))
+    check.equal(len(figures['server']['cpu_ns_of_each_message']), 3, 'messages')
+    check.equal(len(figures['held']['server_cpu_ns_of_each_step']), 2, 'seconds')
+    each = figures['server']['cpu_ns_of_each_message']
+    check.true(0 < sum(each) <= figures['server']['cpu_ns'], f'{figures["server"]}')
+
+
+def test_urls_take_turns(case):
+    figures = load.clean(case, 'fanout', '-n', 7, '--messages', 5, '--hold', 1, url(case, 'ws'),
+                         url(case, 'http'))
+    check.equal(figures['messages']['delivered'], 35, 'delivered')
+    check.equal((figures['ws'], figures['sse']), (True, True), 'protocols')
+    running = load.Running(case, 'idle', '-n', 9, url(case, 'ws'), url(case, 'http'))
+    check.eventually(lambda: (connections_of(case.server, 'ws'),
+                              connections_of(case.server, 'sse')) == (5, 4), 'five and four')
+    running.interrupt()
+    running.end()
+
+
+def test_a_drain_tells_everybody(case):
+    server = case.start('--drain', 5)
+    figures = load.clean(case, 'fanout', '-n', 300, '--messages', 2, '--drain', '--pid',
+                         server.process.pid, url(case, 'ws', at=server),
+                         url(case, 'http', at=server))
+    check.equal((figures['drain']['connections'], figures['drain']['told']), (300, 300), 'told')
+    check.equal(figures['connections']['dropped'], 0, 'dropped')
+    check.equal(server.wait_exit(), 0, 'exit status of the server')
+
+
+def test_who_is_not_told_of_the_end_is_counted(case):
+    server = case.start('--drain', 0)
+    idler = case.start()
+    figures = load.faulty(case, 'idle', '-n', 5, '--hold', 0, '--drain', '--timeout', 1, '--pid',
+                          idler.process.pid, url(case, 'ws', at=server))
+    check.equal((figures['drain']['connections'], figures['drain']['told']), (5, 0), 'told')
+    check.equal(idler.wait_exit(), 0, 'exit status of the one that was ended')
 
 
 # --- against faults ------------------------------------------------------------------------------

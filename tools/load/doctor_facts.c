@@ -118,9 +118,9 @@ static const char *find_target(const struct options *o, bool *is_local)
     struct url url;
     union io_address address;
     *is_local = true;
-    if (!o->url)
+    if (o->url_count == 0)
         return NULL;
-    const char *wrong = url_parse(o->url, &url);
+    const char *wrong = url_parse(o->urls[0], &url);
     if (!wrong)
         wrong = resolve(&url, &address);
     if (!wrong)
@@ -134,7 +134,7 @@ int doctor_run(const struct options *o)
     struct text out = {0};
     const char *wrong = find_target(o, &facts.is_local);
     if (wrong) {
-        fprintf(stderr, "uproar-load: %s: %s\n", o->url, wrong);
+        fprintf(stderr, "uproar-load: %s: %s\n", o->urls[0], wrong);
         return EXIT_USAGE;
     }
     gather(o, &facts);

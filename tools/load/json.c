@@ -44,9 +44,45 @@ static json_t *messages_json(const struct report *r)
     return out;
 }
 
+static json_t *urls_json(const struct report *r)
+{
+    json_t *out = json_array();
+    for (uint64_t i = 0; i < r->url_count; i++)
+        json_array_append_new(out, json_string(r->urls[i]));
+    return out;
+}
+
+static json_t *drain_json(const struct report *r)
+{
+    return json_pack("{s:o, s:o, s:o}", "connections", integer(r->drain_count), "told",
+                     integer(r->told), "ns", integer(r->drain_ns));
+}
+
+static json_t *samples_json(const struct report_samples *s)
+{
+    json_t *out = json_array();
+    for (uint32_t i = 0; i < s->count; i++)
+        json_array_append_new(out, integer(s->ns[i]));
+    return out;
+}
+
+/* Without a server that was looked at, only how long. */
+static json_t *held_json(const struct report *r)
+{
+    json_t *out = json_pack("{s:o}", "ns", integer(r->held_ns));
+    if (r->pid == 0)
+        return out;
+    json_object_set_new(out, "server_cpu_ns", integer(r->held_cpu_ns));
+    json_object_set_new(out, "step_s", integer(r->held_step_s));
+    json_object_set_new(out, "server_cpu_ns_of_each_step", samples_json(&r->held_cpu));
+    return out;
+}
+
 static json_t *server_json(const struct report *r)
 {
     json_t *out = json_pack("{s:o, s:o}", "pid", integer(r->pid), "cpu_ns", integer(r->cpu_ns));
+    if (r->mode == LOAD_FANOUT)
+        json_object_set_new(out, "cpu_ns_of_each_message", samples_json(&r->message_cpu));
     if (r->checker.delivered > 0)
         json_object_set_new(out, "cpu_ns_per_delivery",
                             json_real((double)r->cpu_ns / (double)r->checker.delivered));
@@ -59,14 +95,16 @@ static json_t *report_json(const struct report *r)
 {
     struct text sentence = {0};
     report_add_sentence(&sentence, r);
-    json_t *out = json_pack("{s:s, s:s, s:s, s:s, s:s, s:b, s:b}", "program",
+    json_t *out = json_pack("{s:s, s:s, s:o, s:b, s:b, s:s, s:b, s:b}", "program",
                             "uproar-load " UPROAR_VERSION, "mode", options_mode_name(r->mode),
-                            "url", r->url, "protocol", r->is_sse ? "sse" : "ws", "io", r->io,
+                            "urls", urls_json(r), "ws", r->has_ws, "sse", r->has_sse, "io", r->io,
                             "clean", report_is_clean(r), "interrupted", r->interrupted);
     json_object_set_new(out, "connections", connections_json(r));
     json_object_set_new(out, "handshake", latency_json(r->handshake));
-    if (r->mode == LOAD_IDLE)
-        json_object_set_new(out, "held_ns", integer(r->held_ns));
+    if (r->held_ns > 0)
+        json_object_set_new(out, "held", held_json(r));
+    if (r->has_drain)
+        json_object_set_new(out, "drain", drain_json(r));
     if (r->mode == LOAD_FANOUT || r->mode == LOAD_ECHO) {
         json_object_set_new(out, "messages", messages_json(r));
         json_object_set_new(out, "latency", latency_json(r->latency));

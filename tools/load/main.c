@@ -62,6 +62,7 @@ static ENTERS_REACTOR int run(const struct options *o)
         mode->run(r);
         r->report.opened = r->swarm.opened;
         r->report.dropped = r->swarm.dropped;
+        r->report.told = r->swarm.told;
         r->report.pings = r->swarm.pings;
         status = say(r);
     }

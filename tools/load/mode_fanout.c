@@ -20,6 +20,8 @@ struct fanout {
     uint64_t began_ns;
     uint64_t delivered, moved_ns; /* when something was delivered last */
     uint32_t published;           /* handed to the publisher */
+    bool is_alone;                /* the last one: everybody had all before it */
+    uint64_t cpu_ns;              /* the server's, when it was published */
 };
 
 static void on_message(void *user, uint32_t slot, struct bytes message)
@@ -47,6 +49,8 @@ static ON_REACTOR void publish_due(struct fanout *f)
     payload_encode(
         &(struct payload){.run = r->id, .seq = f->published, .sent_ns = sent_ns - r->zero_ns},
         f->payload);
+    f->is_alone = r->options->pid && r->report.checker.delivered == r->report.expected;
+    f->cpu_ns = f->is_alone ? usage_cpu_ns(r->options->pid) : 0;
     f->published++;
     publisher_send(&r->publisher, span_bytes(f->payload));
 }
@@ -79,6 +83,15 @@ static bool is_over(struct fanout *f)
            r->engine.now_ns > f->moved_ns + r->plan.timeout_ns;
 }
 
+static void note_cpu(struct fanout *f)
+{
+    struct run *r = f->run;
+    if (!f->is_alone || r->publisher.busy || r->report.checker.delivered < r->report.expected)
+        return;
+    f->is_alone = false;
+    report_sample(&r->report.message_cpu, usage_cpu_ns(r->options->pid) - f->cpu_ns);
+}
+
 static ON_REACTOR void talk(struct fanout *f)
 {
     struct run *r = f->run;
@@ -91,6 +104,7 @@ static ON_REACTOR void talk(struct fanout *f)
         run_turn(r, next_ns(f), "delivered", r->report.checker.delivered, wanted);
         r->report.published = r->publisher.accepted;
         r->report.expected = r->publisher.accepted * subscribers;
+        note_cpu(f);
     } while (!is_over(f));
     r->report.talking_ns = f->moved_ns - f->began_ns;
 }
@@ -102,21 +116,31 @@ static ON_REACTOR void linger(struct run *r)
         run_turn(r, until_ns, "delivered", r->report.checker.delivered, r->report.expected);
 }
 
+/* Before the first message. */
+static ON_REACTOR bool rest(struct run *r)
+{
+    const uint64_t hold_s = r->options->hold_s;
+    return hold_s == OPTION_ABSENT ? run_rest(r, REST_DEFAULT_S, "resting, seconds")
+                                   : run_hold(r, hold_s);
+}
+
 static ON_REACTOR void run_fanout(struct run *r)
 {
     const struct options *o = r->options;
     struct fanout f = {.run = r};
     f.every_ns = (o->every_ms == OPTION_ABSENT ? EVERY_DEFAULT_MS : o->every_ms) * NS_PER_MS;
     f.payload = (struct span){alloc_bytes(o->payload_len), o->payload_len};
-    if (run_open(r) && r->swarm.open > 0 && f.payload.at &&
-        run_rest(r, o->hold_s == OPTION_ABSENT ? REST_DEFAULT_S : o->hold_s, "resting, seconds")) {
+    if (run_open(r) && r->swarm.open > 0 && f.payload.at && rest(r)) {
         run_work_begins(r);
         talk(&f);
         run_work_ends(r);
         linger(r);
+        if (o->drain && !r->report.interrupted)
+            run_drain(r);
     }
     r->report.retried = r->publisher.retried;
-    r->report.trouble = r->publisher.state == PUBLISHER_BROKEN ? r->publisher.why : NULL;
+    if (r->publisher.state == PUBLISHER_BROKEN)
+        r->report.trouble = r->publisher.why;
     alloc_free(f.payload.at);
 }
 

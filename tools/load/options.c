@@ -26,7 +26,7 @@ struct row {
     char letter;      /* -n */
 };
 
-static take_fn take_count, take_io, take_text;
+static take_fn take_count, take_io, take_switch, take_text;
 
 #define FIELD(name) .field = offsetof(struct options, name)
 
@@ -54,6 +54,8 @@ static const struct row rows[] = {
      take_text, .modes = RUNNING, FIELD(source), .also = "bind local"},
     {"timeout", "S", "for a connection, an answer, a missing message (default 10)", take_count,
      .modes = RUNNING, FIELD(timeout_s), .min = 1, .max = 3600, .also = "wait patience"},
+    {"drain", NULL, "ends the server of --pid at last, and counts who is told so", take_switch,
+     .modes = LOAD_IDLE | LOAD_FANOUT, FIELD(drain), .also = "shutdown stop"},
     {"io", "auto|uring|epoll", "kernel interface (default auto)", take_io, FIELD(io)},
     {"pid", "PID", "the server's: its CPU time and memory are reported too", take_count,
      .modes = RUNNING, FIELD(pid), .min = 1, .max = 4194304},
@@ -149,6 +151,15 @@ static bool take_io(struct options *o, const struct row *row, const char *value,
     return true;
 }
 
+static bool take_switch(struct options *o, const struct row *row, const char *value, char *why)
+{
+    const uint64_t on = 1;
+    (void)value;
+    (void)why;
+    memcpy((char *)o + row->field, &on, sizeof(on));
+    return true;
+}
+
 static bool take_text(struct options *o, const struct row *row, const char *value, char *why)
 {
     (void)why;
@@ -212,9 +223,10 @@ static bool take_word(struct options *o, const char *word, char *why)
 {
     if (o->mode == 0)
         return take_mode(o, word, why);
-    if (o->url)
-        return complain(why, "unexpected '%.80s': the URL is %.80s", word, o->url);
-    o->url = word;
+    if (o->url_count == OPTIONS_URLS_MAX)
+        return complain(why, "unexpected '%.80s': there are %d URLs already", word,
+                        OPTIONS_URLS_MAX);
+    o->urls[o->url_count++] = word;
     return true;
 }
 
@@ -240,9 +252,13 @@ static enum options_result take_flag(struct options *o, struct given *given, cha
     if (!row->take)
         return row->ends;
     const char *value = equals ? equals + 1 : NULL;
-    if (!value && **argv && strncmp(**argv, "--", 2) != 0)
+    if (!row->value && value) {
+        complain(why, "--%s takes no value", row->name);
+        return OPTIONS_WRONG;
+    }
+    if (row->value && !value && **argv && strncmp(**argv, "--", 2) != 0)
         value = *(*argv)++;
-    if (!value || value[0] == '\0') {
+    if (row->value && (!value || value[0] == '\0')) {
         complain(why, "--%s needs a value: --%s %s", row->name, row->name, row->value);
         return OPTIONS_WRONG;
     }
@@ -257,7 +273,9 @@ static bool whole_is_right(const struct options *o, const struct given *given, c
     for (size_t i = 0; i < ROW_COUNT; i++)
         if (given->row[i] && rows[i].modes && !(rows[i].modes & (unsigned)o->mode))
             return complain(why, "--%s is not for %s", rows[i].name, options_mode_name(o->mode));
-    if (!o->url && o->mode != LOAD_DOCTOR)
+    if (o->drain && !o->pid)
+        return complain(why, "--drain needs --pid: whom to end");
+    if (o->url_count == 0 && o->mode != LOAD_DOCTOR)
         return complain(why, "the URL is missing: ws://HOST:PORT/PATH or http://HOST:PORT/PATH");
     return true;
 }
@@ -290,9 +308,10 @@ enum options_result options_parse(struct options *o, char *const *argv,
 void options_add_help(struct text *out)
 {
     text_add_str(out,
-                 "usage: uproar-load MODE [FLAG]... URL\n\n"
+                 "usage: uproar-load MODE [FLAG]... URL...\n\n"
                  "URL is ws://... for WebSocket, http://... for Server-Sent Events; {n} in its "
-                 "path is the\nconnection's number.\n\nmodes:\n");
+                 "path is the\nconnection's number. Connections take turns among several URLs."
+                 "\n\nmodes:\n");
     for (size_t i = 0; i < MODE_COUNT; i++)
         text_printf(out, "  %-9s %s\n", modes[i].name, modes[i].help);
     text_add_str(out, "\nflags:\n");

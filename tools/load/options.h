@@ -14,20 +14,22 @@ enum load_mode {
 
 enum options_result { OPTIONS_RUN, OPTIONS_HELP, OPTIONS_VERSION, OPTIONS_WRONG };
 
-enum { OPTIONS_WHY_MAX = 256 };
+enum { OPTIONS_WHY_MAX = 256, OPTIONS_URLS_MAX = 8 };
 
 /* A number that was not given, where 0 means something. */
 #define OPTION_ABSENT UINT64_MAX
 
 struct options {
     enum load_mode mode;
-    const char *url; /* doctor: may be NULL */
+    const char *urls[OPTIONS_URLS_MAX];
+    uint64_t url_count; /* 1 at least; doctor: may be 0 */
     uint64_t connections;
     uint64_t hold_s; /* or OPTION_ABSENT */
     uint64_t rate;   /* connects per second; 0: as fast as it goes */
     uint64_t payload_len, messages;
     uint64_t every_ms; /* or OPTION_ABSENT */
     uint64_t timeout_s;
+    uint64_t drain;                                    /* 1: the server is ended at the end */
     uint64_t io;                                       /* enum io_backend, 0: auto */
     uint64_t pid;                                      /* 0: none */
     const char *publish, *subprotocol, *source, *json; /* NULL: not given */

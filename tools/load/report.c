@@ -6,6 +6,12 @@
 
 #define NS_PER_S 1e9
 
+void report_sample(struct report_samples *s, uint64_t ns)
+{
+    if (s->count < REPORT_SAMPLES_MAX)
+        s->ns[s->count++] = ns;
+}
+
 uint64_t report_failed(const struct report *r)
 {
     /* Whoever was not tried because of Ctrl-C has not failed. */
@@ -24,7 +30,7 @@ uint64_t report_lost(const struct report *r)
 
 bool report_is_clean(const struct report *r)
 {
-    return report_failed(r) == 0 && r->dropped == 0 && !r->trouble &&
+    return report_failed(r) == 0 && r->dropped == 0 && !r->trouble && r->told == r->drain_count &&
            checker_is_clean(&r->checker, r->expected);
 }
 
@@ -117,16 +123,36 @@ static uint64_t work_of(const struct report *r)
 
 static void add_server(struct text *out, const struct report *r)
 {
-    if (r->pid == 0)
+    if (r->pid == 0 || r->mode == LOAD_IDLE)
         return;
     text_printf(out, "%-12s", "server CPU");
     words_add_duration(out, r->cpu_ns);
-    if (r->mode == LOAD_IDLE)
-        text_printf(out, ", %.2f %% of a core while idle",
-                    r->held_ns > 0 ? 100.0 * (double)r->cpu_ns / (double)r->held_ns : 0);
-    else if (work_of(r) > 0)
+    if (work_of(r) > 0)
         text_printf(out, ", %.2f us per %s", (double)r->cpu_ns / 1000 / (double)work_of(r),
                     r->mode == LOAD_CONNECT ? "connection" : "delivery");
+    text_add_byte(out, '\n');
+}
+
+static void add_idle_server(struct text *out, const struct report *r)
+{
+    if (r->pid == 0 || r->held_ns == 0)
+        return;
+    text_printf(out, "%-12s", "idle CPU");
+    words_add_duration(out, r->held_cpu_ns);
+    text_printf(out, " of the server's, %.2f %% of a core\n",
+                100.0 * (double)r->held_cpu_ns / (double)r->held_ns);
+}
+
+static void add_drain(struct text *out, const struct report *r)
+{
+    if (!r->has_drain)
+        return;
+    text_printf(out, "%-12s", "drain");
+    words_add_count(out, r->told);
+    text_add_str(out, " of ");
+    words_add_count(out, r->drain_count);
+    text_add_str(out, " told to leave, in ");
+    words_add_duration(out, r->drain_ns);
     text_add_byte(out, '\n');
 }
 
@@ -146,13 +172,18 @@ static void add_memory(struct text *out, const struct report *r)
 
 void report_add_text(struct text *out, const struct report *r)
 {
-    text_printf(out, "%-12s%s\n", options_mode_name(r->mode), r->url);
+    text_printf(out, "%-12s", options_mode_name(r->mode));
+    for (uint64_t i = 0; i < r->url_count; i++)
+        text_printf(out, "%s%s", i > 0 ? " " : "", r->urls[i]);
+    text_add_byte(out, '\n');
     add_connections(out, r);
     add_quantiles(out, "handshake", r->handshake);
+    add_idle_server(out, r);
+    add_memory(out, r);
     add_messages(out, r);
     add_quantiles(out, "latency", r->latency);
     add_server(out, r);
-    add_memory(out, r);
+    add_drain(out, r);
     report_add_sentence(out, r);
     text_add_byte(out, '\n');
 }
@@ -161,7 +192,9 @@ void report_add_text(struct text *out, const struct report *r)
 
 static const char *protocol(const struct report *r)
 {
-    return r->is_sse ? "event-stream" : "WebSocket";
+    if (r->has_ws && r->has_sse)
+        return "WebSocket and event-stream";
+    return r->has_sse ? "event-stream" : "WebSocket";
 }
 
 static void say_idle(struct text *out, const struct report *r)
@@ -255,6 +288,16 @@ static void say_connect(struct text *out, const struct report *r)
     say_cpu(out, r);
 }
 
+static void say_drain(struct text *out, const struct report *r)
+{
+    if (!r->has_drain)
+        return;
+    text_add_str(out, "; ");
+    words_add_count(out, r->told);
+    text_add_str(out, " told to leave in ");
+    words_add_duration(out, r->drain_ns);
+}
+
 void report_add_sentence(struct text *out, const struct report *r)
 {
     switch (r->mode) {
@@ -273,5 +316,6 @@ void report_add_sentence(struct text *out, const struct report *r)
     case LOAD_DOCTOR:
         UNREACHABLE("doctor runs nothing");
     }
+    say_drain(out, r);
     text_add_str(out, r->interrupted ? " (interrupted)." : ".");
 }

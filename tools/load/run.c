@@ -1,9 +1,8 @@
-/* Setting up a run, and the turns that all modes take. */
+/* Setting up a run: addresses, io, report. What then happens is in run_turns.c. */
 #include "load/run.h"
 
 #include "base/clock.h"
 #include "io/process.h"
-#include "load/interrupt.h"
 #include "load/resolve.h"
 
 #include <errno.h>
@@ -39,21 +38,31 @@ static int find_host(const struct url *url, union io_address *out, char *why)
                  : 0;
 }
 
+static int read_url(const struct options *o, const char *text, struct url *out, char *why)
+{
+    const char *wrong = url_parse(text, out);
+    if (wrong)
+        return give_up(why, EXIT_USAGE, "%.120s: %s", text, wrong);
+    if (o->mode == LOAD_ECHO && out->scheme != URL_WS)
+        return give_up(why, EXIT_USAGE, "%.120s: an event stream has no echo: give ws://", text);
+    if (o->subprotocol && out->scheme != URL_WS)
+        return give_up(why, EXIT_USAGE, "--subprotocol is for ws://");
+    if (o->mode == LOAD_FANOUT && url_has_number(out))
+        return give_up(why, EXIT_USAGE, "fanout: all subscribers share one path, without {n}");
+    return 0;
+}
+
 static int read_urls(struct run *r, char *why)
 {
     const struct options *o = r->options;
-    const char *wrong = url_parse(o->url, &r->url);
-    if (wrong)
-        return give_up(why, EXIT_USAGE, "%.120s: %s", o->url, wrong);
-    if (o->mode == LOAD_ECHO && r->url.scheme != URL_WS)
-        return give_up(why, EXIT_USAGE, "%.120s: an event stream has no echo: give ws://", o->url);
-    if (o->subprotocol && r->url.scheme != URL_WS)
-        return give_up(why, EXIT_USAGE, "--subprotocol is for ws://");
-    if (o->mode == LOAD_FANOUT && url_has_number(&r->url))
-        return give_up(why, EXIT_USAGE, "fanout: all subscribers share one path, without {n}");
-    r->publish_url = r->url;
-    r->publish_url.target = url_path(&r->url);
-    wrong = o->publish ? url_parse(o->publish, &r->publish_url) : NULL;
+    int status = 0;
+    for (uint64_t i = 0; i < o->url_count && status == 0; i++)
+        status = read_url(o, o->urls[i], &r->urls[i], why);
+    if (status != 0)
+        return status;
+    r->publish_url = r->urls[0];
+    r->publish_url.target = url_path(&r->urls[0]);
+    const char *wrong = o->publish ? url_parse(o->publish, &r->publish_url) : NULL;
     if (wrong)
         return give_up(why, EXIT_USAGE, "--publish %.120s: %s", o->publish, wrong);
     if (o->publish && r->publish_url.scheme != URL_HTTP)
@@ -62,20 +71,33 @@ static int read_urls(struct run *r, char *why)
     return 0;
 }
 
+static int find_targets(struct run *r, char *why)
+{
+    int status = 0;
+    r->plan.target_count = (uint32_t)r->options->url_count;
+    for (uint32_t i = 0; i < r->plan.target_count && status == 0; i++)
+        status = find_host(&r->urls[i], &r->plan.targets[i].remote, why);
+    return status;
+}
+
 static int choose_sources(struct run *r, char *why)
 {
     const struct options *o = r->options;
+    const union io_address *remote = &r->plan.targets[0].remote;
     struct sources *s = &r->plan.sources;
+    for (uint32_t i = 1; i < r->plan.target_count; i++)
+        if (r->plan.targets[i].remote.any.sa_family != remote->any.sa_family)
+            return give_up(why, EXIT_USAGE, "some of the URLs are IPv4 and some IPv6");
     if (!o->source)
-        return sources_spread(s, &r->plan.remote, o->connections) == 0
+        return sources_spread(s, remote, o->connections) == 0
                    ? 0
                    : give_up(why, EXIT_FAILED, "out of memory");
     const char *wrong = sources_parse(s, o->source);
     if (wrong)
         return give_up(why, EXIT_USAGE, "--source %.120s: %s", o->source, wrong);
-    if (s->at[0].any.sa_family != r->plan.remote.any.sa_family)
+    if (s->at[0].any.sa_family != remote->any.sa_family)
         return give_up(why, EXIT_USAGE, "--source %.120s: the target is %s", o->source,
-                       r->plan.remote.any.sa_family == AF_INET ? "IPv4" : "IPv6");
+                       remote->any.sa_family == AF_INET ? "IPv4" : "IPv6");
     if (o->mode != LOAD_CONNECT && s->count < sources_needed(o->connections))
         return give_up(why, EXIT_USAGE, "--source: %llu connections need %u addresses, not %u",
                        (unsigned long long)o->connections, sources_needed(o->connections),
@@ -148,9 +170,12 @@ static void begin_report(struct run *r)
     const struct options *o = r->options;
     struct report *report = &r->report;
     report->mode = o->mode;
-    report->url = o->url;
-    report->is_sse = r->url.scheme == URL_HTTP;
-    report->is_local = source_is_loopback(&r->plan.remote) || o->pid != 0;
+    report->urls = o->urls;
+    report->url_count = o->url_count;
+    for (uint64_t i = 0; i < o->url_count; i++)
+        *(r->urls[i].scheme == URL_WS ? &report->has_ws : &report->has_sse) = true;
+    report->is_local = source_is_loopback(&r->plan.targets[0].remote) || o->pid != 0;
+    report->has_drain = o->drain != 0;
     report->payload_len = o->payload_len;
     report->asked = o->connections;
     report->pid = o->pid;
@@ -165,7 +190,7 @@ static int prepare(struct run *r, char *why)
     const struct options *o = r->options;
     int status = read_urls(r, why);
     if (status == 0)
-        status = find_host(&r->url, &r->plan.remote, why);
+        status = find_targets(r, why);
     if (status == 0)
         status = choose_sources(r, why);
     if (status == 0 && o->mode == LOAD_FANOUT)
@@ -174,6 +199,14 @@ static int prepare(struct run *r, char *why)
         return give_up(why, EXIT_USAGE, "--pid %llu: there is no such process",
                        (unsigned long long)o->pid);
     return status;
+}
+
+static int init_handshakes(struct run *r)
+{
+    int err = 0;
+    for (uint32_t i = 0; i < r->plan.target_count && err == 0; i++)
+        err = handshake_init(&r->plan.targets[i].handshake, &r->urls[i], r->options->subprotocol);
+    return err;
 }
 
 int run_init(struct run *r, const struct options *o, const struct swarm_hooks *hooks,
@@ -190,8 +223,7 @@ int run_init(struct run *r, const struct options *o, const struct swarm_hooks *h
     r->plan.count = (uint32_t)o->connections;
     r->plan.rate = o->rate;
     r->plan.timeout_ns = o->timeout_s * NS_PER_S;
-    if (handshake_init(&r->plan.handshake, &r->url, o->subprotocol) != 0 ||
-        swarm_init(&r->swarm, &r->engine, &r->plan, with_user) != 0)
+    if (init_handshakes(r) != 0 || swarm_init(&r->swarm, &r->engine, &r->plan, with_user) != 0)
         return give_up(why, EXIT_FAILED, "out of memory");
     publisher_init(&r->publisher, &r->engine, &r->publish_url, &r->publish_remote);
     r->publisher.timeout_ns = r->plan.timeout_ns;
@@ -215,74 +247,4 @@ void run_fini(struct run *r)
     swarm_fini(&r->swarm);
     publisher_fini(&r->publisher);
     sources_fini(&r->plan.sources);
-}
-
-/* --- turns ------------------------------------------------------------------------------------ */
-
-static void show(struct run *r, const char *what, uint64_t done, uint64_t total)
-{
-    struct text more = {0};
-    const struct failures *f = &r->swarm.failures;
-    for (size_t i = 0; i < f->count && i < 3; i++)
-        text_printf(&more, ", %llu x %s", (unsigned long long)f->at[i].count, f->at[i].what);
-    progress_show(&r->progress, what, done, total, text_bytes(&more));
-    text_fini(&more);
-}
-
-bool run_turn(struct run *r, uint64_t until_ns, const char *what, uint64_t done, uint64_t total)
-{
-    swarm_turn(&r->swarm, until_ns);
-    if (progress_is_due(&r->progress, r->engine.now_ns))
-        show(r, what, done, total);
-    r->report.interrupted = interrupt_came();
-    return !r->report.interrupted;
-}
-
-bool run_open(struct run *r)
-{
-    const struct swarm *s = &r->swarm;
-    bool goes_on = true;
-    while (goes_on && !swarm_is_settled(s))
-        goes_on = run_turn(r, UINT64_MAX, "connected", s->opened, s->plan->count);
-    r->report.connect_ns = clock_monotonic_ns() - s->began_ns;
-    if (swarm_is_hopeless(s) && s->dialed < s->plan->count)
-        failures_add_many(&r->swarm.failures, "not tried: there was no hope",
-                          s->plan->count - s->dialed);
-    progress_end(&r->progress);
-    return goes_on;
-}
-
-bool run_rest(struct run *r, uint64_t seconds, const char *what)
-{
-    const uint64_t began_ns = clock_monotonic_ns();
-    const uint64_t until_ns = began_ns + seconds * NS_PER_S;
-    bool goes_on = !r->report.interrupted;
-    while (goes_on && r->engine.now_ns < until_ns)
-        goes_on = run_turn(r, until_ns, what, (r->engine.now_ns - began_ns) / NS_PER_S, seconds);
-    progress_end(&r->progress);
-    return goes_on;
-}
-
-void run_work_begins(struct run *r)
-{
-    usage_take(r->options->pid, &r->before);
-}
-
-void run_work_ends(struct run *r)
-{
-    struct usage now;
-    usage_take(r->options->pid, &now);
-    r->report.cpu_ns = now.cpu_ns - r->before.cpu_ns;
-}
-
-void run_measure_memory(struct run *r)
-{
-    struct usage now;
-    const double open = (double)r->swarm.open;
-    if (r->swarm.open == 0)
-        return;
-    usage_take(r->options->pid, &now);
-    r->report.has_memory = true;
-    r->report.pss_each = ((double)now.pss_bytes - (double)r->fresh.pss_bytes) / open;
-    r->report.kernel_each = ((double)now.kernel_bytes - (double)r->fresh.kernel_bytes) / open;
 }

@@ -13,7 +13,7 @@ enum { RUN_WHY_MAX = 256 };
 
 struct run {
     const struct options *options;
-    struct url url, publish_url;
+    struct url urls[OPTIONS_URLS_MAX], publish_url;
     struct swarm_plan plan;
     union io_address publish_remote;
     struct engine engine;
@@ -42,13 +42,14 @@ ON_REACTOR bool run_turn(struct run *r, uint64_t until_ns, const char *what, uin
 ON_REACTOR bool run_open(struct run *r);
 /* Goes on serving for that long, in seconds. False: Ctrl-C. */
 ON_REACTOR bool run_rest(struct run *r, uint64_t seconds, const char *what);
+/* The same, and looks at what idle connections cost meanwhile. */
+ON_REACTOR bool run_hold(struct run *r, uint64_t seconds);
+/* Ends the server, and waits for everybody to be told, while anybody is. */
+ON_REACTOR void run_drain(struct run *r);
 /* From here on the server's CPU time counts... */
 void run_work_begins(struct run *r);
 /* ...and up to here. */
 void run_work_ends(struct run *r);
-/* What each connection takes, everybody being there: compares with the time before the first one.
- */
-void run_measure_memory(struct run *r);
 /* Now, as payloads count time. */
 static inline uint64_t run_now_ns(const struct run *r)
 {

@@ -34,9 +34,14 @@ void swarm_fini(struct swarm *s)
     text_fini(&s->request);
 }
 
-static bool is_ws(const struct swarm *s)
+static const struct swarm_target *target_of(const struct swarm *s, uint32_t number)
 {
-    return s->plan->handshake.url->scheme == URL_WS;
+    return &s->plan->targets[number % s->plan->target_count];
+}
+
+static bool is_ws(const struct swarm *s, const struct peer *p)
+{
+    return target_of(s, p->number)->handshake.url->scheme == URL_WS;
 }
 
 /* --- opening ---------------------------------------------------------------------------------- */
@@ -61,8 +66,8 @@ static ON_REACTOR void dial_one(struct swarm *s)
 {
     const struct swarm_plan *plan = s->plan;
     const uint32_t number = s->dialed++;
-    const int64_t slot =
-        engine_dial(s->engine, SWARM_KIND, &plan->remote, sources_for(&plan->sources, number));
+    const int64_t slot = engine_dial(s->engine, SWARM_KIND, &target_of(s, number)->remote,
+                                     sources_for(&plan->sources, number));
     if (slot < 0) {
         s->failed++;
         failures_add(&s->failures, strerror((int)-slot));
@@ -85,8 +90,9 @@ static ON_REACTOR void dial_due(struct swarm *s)
 static ON_REACTOR void on_connected(void *user, uint32_t slot)
 {
     struct swarm *s = user;
+    const uint32_t number = engine_peer(s->engine, slot)->number;
     s->request.len = 0;
-    handshake_add_request(&s->request, &s->plan->handshake, engine_peer(s->engine, slot)->number);
+    handshake_add_request(&s->request, &target_of(s, number)->handshake, number);
     if (s->request.failed)
         engine_fail(s->engine, slot, strerror(ENOMEM));
     else
@@ -102,7 +108,7 @@ static ON_REACTOR void become_open(struct swarm *s, uint32_t slot, const struct 
     s->open++;
     latency_record(&s->handshake, s->engine->now_ns - p->began_ns);
     p->place = (struct checker_place){0};
-    if (!is_ws(s) && response_body_init(r, &p->body))
+    if (!is_ws(s, p) && response_body_init(r, &p->body))
         p->flags |= PEER_FRAMED;
     if (s->hooks.opened)
         s->hooks.opened(s->hooks.user, slot);
@@ -113,6 +119,7 @@ static ON_REACTOR bool take_answer(struct swarm *s, uint32_t slot, struct span *
 {
     struct response r;
     size_t head_len;
+    const uint32_t number = engine_peer(s->engine, slot)->number;
     char room[HANDSHAKE_WHY_MAX];
     for (;;) {
         switch (response_parse(span_bytes(*in), &r, &head_len)) {
@@ -128,7 +135,7 @@ static ON_REACTOR bool take_answer(struct swarm *s, uint32_t slot, struct span *
         if (r.status >= 200 || r.status == 101)
             break; /* else: an interim answer (RFC 9110, 15.2) */
     }
-    const char *why = handshake_fault(&s->plan->handshake, &r, room);
+    const char *why = handshake_fault(&target_of(s, number)->handshake, &r, room);
     if (why)
         engine_fail(s->engine, slot, why);
     else
@@ -145,12 +152,25 @@ static ON_REACTOR void on_message(struct swarm *s, uint32_t slot, struct bytes m
         s->hooks.message(s->hooks.user, slot, message);
 }
 
+/* The server ends it, in the words of its protocol. A WebSocket owes it an answer (RFC 6455,
+ * 5.5.1). */
+static ON_REACTOR void take_leave(struct swarm *s, uint32_t slot)
+{
+    s->told++;
+    swarm_leave(s, slot);
+}
+
 static ON_REACTOR void on_close_frame(struct swarm *s, uint32_t slot,
                                       const struct frames_step *step)
 {
     char why[FAILURE_TEXT_MAX];
-    if (engine_peer(s->engine, slot)->flags & PEER_LEAVING)
+    struct peer *p = engine_peer(s->engine, slot);
+    if (p->flags & PEER_LEAVING)
         return; /* the end of the stream follows */
+    if (s->draining && step->code == WS_CLOSE_GOING_AWAY) {
+        take_leave(s, slot);
+        return;
+    }
     snprintf(why, sizeof(why), "closed by the server: %u %.*s", step->code,
              (int)(step->slice.len < 60 ? step->slice.len : 60), (const char *)step->slice.at);
     engine_fail(s->engine, slot, why);
@@ -207,7 +227,9 @@ static ON_REACTOR struct span take_events(struct swarm *s, uint32_t slot, struct
     struct bytes left = span_bytes(in);
     while (p->state == PEER_OPEN && events_next(&left, &data))
         on_message(s, slot, data);
-    if (unframed != EVENTS_GOES_ON && p->state == PEER_OPEN)
+    if (unframed == EVENTS_ENDED && p->state == PEER_OPEN && s->draining)
+        take_leave(s, slot);
+    else if (unframed != EVENTS_GOES_ON && p->state == PEER_OPEN)
         engine_fail(s->engine, slot,
                     unframed == EVENTS_BAD ? "chunks that are none"
                                            : "the server ended the stream");
@@ -217,12 +239,13 @@ static ON_REACTOR struct span take_events(struct swarm *s, uint32_t slot, struct
 static ON_REACTOR struct span on_received(void *user, uint32_t slot, struct span in, size_t old)
 {
     struct swarm *s = user;
-    if (engine_peer(s->engine, slot)->state == PEER_OPENING) {
+    const struct peer *p = engine_peer(s->engine, slot);
+    if (p->state == PEER_OPENING) {
         if (!take_answer(s, slot, &in))
             return in;
         old = 0;
     }
-    return is_ws(s) ? take_frames(s, slot, in) : take_events(s, slot, in, old);
+    return is_ws(s, p) ? take_frames(s, slot, in) : take_events(s, slot, in, old);
 }
 
 /* --- ending ----------------------------------------------------------------------------------- */
@@ -255,7 +278,7 @@ void swarm_leave(struct swarm *s, uint32_t slot)
     uint8_t normal[2];
     ASSERT(p->state == PEER_OPEN);
     s->open--;
-    if (!is_ws(s)) {
+    if (!is_ws(s, p)) {
         s->slots[p->number] = SWARM_NO_SLOT;
         engine_close(s->engine, slot, IO_CLOSE_RESET);
         return;

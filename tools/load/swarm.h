@@ -1,11 +1,12 @@
-/* Many subscribers of one URL: opened at a bounded pace, each answer judged, then read. What their
- * messages mean is the mode's business. */
+/* Many subscribers of one URL or some: opened at a bounded pace, each answer judged, then read.
+ * What their messages mean is the mode's business. */
 #pragma once
 
 #include "load/engine.h"
 #include "load/failures.h"
 #include "load/handshake.h"
 #include "load/latency.h"
+#include "load/options.h"
 #include "load/source.h"
 
 enum {
@@ -17,10 +18,16 @@ enum {
 
 #define SWARM_NO_SLOT UINT32_MAX
 
-/* What is to be opened. */
-struct swarm_plan {
+/* Where to: a URL's. */
+struct swarm_target {
     struct handshake handshake;
     union io_address remote;
+};
+
+/* What is to be opened. */
+struct swarm_plan {
+    struct swarm_target targets[OPTIONS_URLS_MAX]; /* take turns */
+    uint32_t target_count;
     struct sources sources;
     uint32_t count;
     uint64_t rate; /* per second; 0: as fast as it goes */
@@ -45,6 +52,8 @@ struct swarm {
     uint32_t open;     /* now */
     uint32_t failed;   /* to open */
     uint32_t dropped;  /* were open, and ended without our doing */
+    uint32_t told;     /* were open, and the server took leave of them */
+    bool draining;     /* the server is about to */
     uint32_t oldest;   /* nobody before this number is in progress */
     uint64_t messages; /* received, of whatever kind */
     uint64_t pings;    /* answered */

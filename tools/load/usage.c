@@ -10,11 +10,11 @@
 #include <string.h>
 #include <time.h>
 
-static uint64_t cpu_of(pid_t pid)
+uint64_t usage_cpu_ns(uint64_t pid)
 {
     clockid_t clock;
     struct timespec t;
-    if (clock_getcpuclockid(pid, &clock) != 0 || clock_gettime(clock, &t) != 0)
+    if (pid == 0 || clock_getcpuclockid((pid_t)pid, &clock) != 0 || clock_gettime(clock, &t) != 0)
         return 0;
     return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
 }
@@ -47,7 +47,7 @@ void usage_take(uint64_t pid, struct usage *out)
     if (pid == 0)
         return;
     snprintf(path, sizeof(path), "/proc/%llu/smaps_rollup", (unsigned long long)pid);
-    out->cpu_ns = cpu_of((pid_t)pid);
+    out->cpu_ns = usage_cpu_ns(pid);
     out->pss_bytes = sum_of(path, (const char *const[]){"Pss", NULL});
 }
 

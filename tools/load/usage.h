@@ -18,4 +18,6 @@ struct usage {
 
 /* pid 0: only the machine's. */
 void usage_take(uint64_t pid, struct usage *out);
+/* The CPU time alone, which is cheap to ask for. */
+uint64_t usage_cpu_ns(uint64_t pid);
 bool usage_process_exists(uint64_t pid);

@@ -29,7 +29,7 @@ Test(load_options, are_read_in_any_order)
     cr_assert(eq(u64, o.payload_len, 1024));
     cr_assert(eq(u64, o.every_ms, 0));
     cr_assert(eq(u64, o.hold_s, OPTION_ABSENT));
-    cr_assert(eq(str, (char *)o.url, "ws://h/"));
+    cr_assert(eq(str, (char *)o.urls[0], "ws://h/"));
 }
 
 Test(load_options, have_defaults)
@@ -76,12 +76,29 @@ Test(load_options, numbers_have_limits)
     cr_assert(wrong(ARGS((char *)"idle", (char *)"--io", (char *)"kqueue"), "auto|uring|epoll"));
 }
 
-Test(load_options, want_a_mode_and_one_url)
+Test(load_options, want_a_mode_and_some_urls)
 {
     cr_assert(wrong(ARGS((char *)"-n", (char *)"3"), "a mode is missing"));
     cr_assert(wrong(ARGS((char *)"idle"), "the URL is missing"));
-    cr_assert(wrong(ARGS((char *)"idle", (char *)"ws://a/", (char *)"ws://b/"), "unexpected"));
+    cr_assert(eq(int,
+                 options_parse(&o, ARGS((char *)"idle", (char *)"ws://a/", (char *)"ws://b/"), why),
+                 OPTIONS_RUN));
+    cr_assert(eq(u64, o.url_count, 2));
+    cr_assert(eq(str, (char *)o.urls[1], "ws://b/"));
+    char *u = (char *)"ws://a/";
+    cr_assert(wrong(ARGS((char *)"idle", u, u, u, u, u, u, u, u, u), "8 URLs already"));
     cr_assert(eq(int, options_parse(&o, ARGS((char *)"doctor"), why), OPTIONS_RUN));
+}
+
+Test(load_options, end_only_a_server_that_is_named)
+{
+    char *idle = (char *)"idle", *drain = (char *)"--drain", *u = (char *)"ws://h/";
+    cr_assert(wrong(ARGS(idle, drain, u), "--drain needs --pid"));
+    cr_assert(wrong(ARGS(idle, (char *)"--drain=1", u), "takes no value"));
+    cr_assert(eq(int, options_parse(&o, ARGS(idle, drain, u, (char *)"--pid", (char *)"7"), why),
+                 OPTIONS_RUN));
+    cr_assert(eq(u64, o.drain, 1));
+    cr_assert(eq(u64, o.url_count, 1));
 }
 
 Test(load_options, help_tells_all_of_them)

@@ -10,8 +10,11 @@ static struct latency handshake, latency;
 
 static struct report fresh(enum load_mode mode)
 {
+    static const char *const urls[] = {"ws://h/"};
     return (struct report){.mode = mode,
-                           .url = "ws://h/",
+                           .urls = urls,
+                           .url_count = 1,
+                           .has_ws = true,
                            .io = "uring",
                            .failures = &failures,
                            .handshake = &handshake,
@@ -46,7 +49,8 @@ Test(report, quotes_an_idle_run)
 Test(report, quotes_a_fanout)
 {
     struct report r = fresh(LOAD_FANOUT);
-    r.is_sse = true;
+    r.has_ws = false;
+    r.has_sse = true;
     r.asked = r.opened = 10;
     r.published = 3;
     r.payload_len = 64;
@@ -57,6 +61,19 @@ Test(report, quotes_a_fanout)
                    "3 messages of 64 B to 10 event-stream subscribers: 2 lost, 1 twice, 0 out of "
                    "order, 0 corrupt.");
     cr_assert(not(report_is_clean(&r)));
+}
+
+Test(report, quotes_a_drain)
+{
+    struct report r = fresh(LOAD_IDLE);
+    r.has_sse = true;
+    r.asked = r.opened = 10;
+    r.held_ns = 1000000000;
+    r.has_drain = true;
+    r.drain_count = r.told = 10;
+    r.drain_ns = 20000000;
+    check_sentence(&r, "10 WebSocket and event-stream connections held for 1 s: 0 failed, 0 "
+                       "lost; 10 told to leave in 20 ms.");
 }
 
 Test(report, is_not_clean_for_any_single_fault)
@@ -82,6 +99,10 @@ Test(report, is_not_clean_for_any_single_fault)
     cr_assert(not(report_is_clean(&r)));
     r = clean;
     r.trouble = "refused";
+    cr_assert(not(report_is_clean(&r)));
+    r = clean;
+    r.drain_count = 10;
+    r.told = 9;
     cr_assert(not(report_is_clean(&r)));
     r = clean;
     r.checker.foreign = 5;
