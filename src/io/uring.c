@@ -48,17 +48,11 @@ void uring_sort_completion(struct uring *u, struct uring_ring *r, const struct i
         r->recv_pending--;
 }
 
-/* The oldest completion that is not a result: first those remembered, then those in the ring. */
+/* The oldest one. */
 static bool next_done(struct uring *u, struct uring_done *out)
 {
-    while (u->done_count == 0) {
-        struct io_uring_cqe *cqe;
-        struct uring_ring *r = uring_rings_peek(u, &cqe);
-        if (!r)
-            return false;
-        uring_sort_completion(u, r, cqe);
-        io_uring_cq_advance(&r->ring, 1);
-    }
+    if (u->done_count == 0)
+        return false;
     *out = u->dones[u->done_head];
     u->done_head = (u->done_head + 1) % u->done_capacity;
     u->done_count--;
@@ -189,8 +183,6 @@ static void collect(struct uring *u, uint64_t timeout_ns)
     /* A completion makes at most one event. */
     while (u->events.count < IO_EVENTS_MAX && next_done(u, &done))
         dispatch(u, done);
-    if (u->events.count == IO_EVENTS_MAX)
-        uring_rings_pass_turn(u);
 }
 
 static unsigned uring_wait(struct io *io, uint64_t timeout_ns, const struct io_event **events)

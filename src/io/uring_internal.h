@@ -55,7 +55,7 @@ struct uring_slot {
 };
 static_assert(sizeof(struct uring_slot) == 8, "user memory per connection: LIMITS.md");
 
-/* A completion that came by while results were looked for. */
+/* A completion that is no result: it stands in line for the next list of events. */
 struct uring_done {
     uint64_t key;
     int32_t result;
@@ -104,8 +104,7 @@ struct uring {
     struct uring_ring *dirty;
     uint32_t ring_count;
     uint32_t slots_per_ring;
-    uint32_t turn; /* the ring whose completions are looked at first */
-    int bell_fd;   /* of several rings: all but the first ring it, which reads it */
+    int bell_fd; /* of several rings: all but the first ring it, which reads it */
     bool bell_armed;
     uint64_t bell_value;
     uint32_t slot_count;
@@ -205,14 +204,9 @@ void uring_cancel(struct uring *u, struct uring_ring *r, uint64_t key);
 void uring_flush(struct uring_ring *r);
 /* Hands over everything queued, and takes everything that has completed where something was. */
 void uring_rings_finish(struct uring *u);
-/* Starts everything queued, runs what the kernel deferred to us, and waits if there is nothing. */
+/* Starts everything queued, runs what the kernel deferred to us, and waits if there is nothing.
+ * What has completed stands in `dones` then. */
 void uring_rings_enter(struct uring *u, uint64_t timeout_ns);
-/* The next completion of any ring; NULL: none is there. To be given back with
- * io_uring_cq_advance(). */
-struct uring_ring *uring_rings_peek(struct uring *u, struct io_uring_cqe **cqe);
-/* As many completions were taken as were wanted, and there may be more: next time another ring's
- * come first. */
-void uring_rings_pass_turn(struct uring *u);
 /* Of several: so that nobody listens to the bell any more. */
 void uring_rings_silence(struct uring *u);
 

@@ -110,22 +110,6 @@ void uring_rings_finish(struct uring *u)
     }
 }
 
-struct uring_ring *uring_rings_peek(struct uring *u, struct io_uring_cqe **cqe)
-{
-    for (uint32_t i = 0; i < u->ring_count; i++) {
-        struct uring_ring *r = &u->rings[u->turn];
-        if (peek(r, cqe, 1) > 0)
-            return r;
-        uring_rings_pass_turn(u);
-    }
-    return NULL;
-}
-
-void uring_rings_pass_turn(struct uring *u)
-{
-    u->turn = u->turn + 1 < u->ring_count ? u->turn + 1 : 0;
-}
-
 /* --- entering --------------------------------------------------------------------------------- */
 
 /* One system call: submits, runs what the kernel deferred to us, waits if there is nothing yet.
@@ -161,6 +145,7 @@ static void enter_only(struct uring *u, uint64_t timeout_ns)
     const unsigned ready_before = io_uring_cq_ready(&r->ring);
     enter(r, u->done_count > 0 || ready_before > 0 ? 0 : timeout_ns);
     run_deferred(r, ready_before);
+    reap(u, r);
     unmark(u);
     if (io_uring_sq_ready(&r->ring) > 0)
         mark(u, r); /* the kernel left some */
@@ -174,12 +159,11 @@ static bool has_deferred(const struct uring_ring *r)
     return (flags & (IORING_SQ_TASKRUN | IORING_SQ_CQ_OVERFLOW)) != 0;
 }
 
-/* Until there is none, or as many completions as are wanted. Submits on the way. */
-static void run_flagged(struct uring_ring *r, unsigned wanted)
+/* Until there is none. Submits on the way. */
+static void run_flagged(struct uring *u, struct uring_ring *r)
 {
-    for (int i = 0; i < RUNS_MAX && has_deferred(r); i++)
-        if (io_uring_cq_ready(&r->ring) >= wanted || enter(r, 0) < 0)
-            return;
+    for (int i = 0; i < RUNS_MAX && has_deferred(r) && enter(r, 0) >= 0; i++)
+        reap(u, r);
 }
 
 /* All but home, which is entered in any case. */
@@ -194,30 +178,16 @@ static void start_others(struct uring *u)
     }
 }
 
-/* It is no event: it only ends a sleep. */
-static void take_bell(struct uring *u)
+/* Takes what has completed in any ring, each time, although more may wait already than one list of
+ * events takes: they stand in one line, and a ring that is always busy does not keep the others out
+ * of it. False: nobody stands there. */
+static bool run_all(struct uring *u)
 {
-    struct uring_ring *home = uring_home(u);
-    struct io_uring_cqe *cqe;
-    while (peek(home, &cqe, 1) > 0 && io_key_unpack(cqe->user_data).kind == URING_BELL) {
-        u->bell_armed = false;
-        io_uring_cq_advance(&home->ring, 1);
+    for (struct uring_ring *r = u->rings; r < u->rings + u->ring_count; r++) {
+        run_flagged(u, r);
+        reap(u, r);
     }
-}
-
-/* Completions that are there, as far as one list of events takes them. The ring whose turn it is
- * comes first; the others' wait when it fills the list, and are first the next time. */
-static unsigned run_all(struct uring *u)
-{
-    unsigned ready = u->done_count < IO_EVENTS_MAX ? (unsigned)u->done_count : IO_EVENTS_MAX;
-    for (uint32_t i = 0; i < u->ring_count && ready < IO_EVENTS_MAX; i++) {
-        struct uring_ring *r = &u->rings[(u->turn + i) % u->ring_count];
-        run_flagged(r, IO_EVENTS_MAX - ready);
-        if (r == uring_home(u))
-            take_bell(u);
-        ready += io_uring_cq_ready(&r->ring);
-    }
-    return ready;
+    return u->done_count > 0;
 }
 
 static void bell_arm(struct uring *u)
@@ -262,7 +232,7 @@ static void sleep_over_all(struct uring *u, uint64_t timeout_ns)
     for (uint64_t wait_ns = timeout_ns; wait_ns > 0 && err >= 0;) {
         bell_arm(u);
         err = enter_home(u, wait_ns);
-        if (run_all(u) > 0)
+        if (run_all(u))
             return;
         wait_ns = left_ns(deadline_ns);
     }
@@ -271,7 +241,7 @@ static void sleep_over_all(struct uring *u, uint64_t timeout_ns)
 static void enter_several(struct uring *u, uint64_t timeout_ns)
 {
     start_others(u);
-    if (run_all(u) == 0 && timeout_ns > 0)
+    if (!run_all(u) && timeout_ns > 0)
         sleep_over_all(u, timeout_ns);
     else if (io_uring_sq_ready(&uring_home(u)->ring) > 0)
         enter_home(u, 0);

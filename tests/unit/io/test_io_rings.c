@@ -228,6 +228,44 @@ Test(rings, that_are_busy_do_not_starve_the_others)
     rig_close(&r);
 }
 
+/* What comes while batches are submitted fills every list of events; the others are heard all the
+ * same. */
+Test(rings, whose_completions_come_with_batches_do_not_starve_the_others)
+{
+    enum { MANY = 15000, LOUD = 5000, QUIET = 20 };
+    static struct pair each[LOUD + QUIET];
+    struct rig r;
+    const struct io_event *events;
+    rig_skip_if_missing(RIG_URING);
+    rig_open(&r, RIG_URING, 1);
+    io_free(&r.io);
+    const struct io_options options = {.backend = IO_URING, .slot_count = MANY};
+    cr_assert(eq(int, uring_new_with(&r.io, &options, LOUD), 0));
+    cr_assert(eq(int, io_listen(r.io, r.listen_fd), 0));
+    for (unsigned i = 0; i < LOUD + QUIET; i++)
+        each[i].peer = rig_pair(&r, &each[i].slot);
+    for (unsigned i = 0; i < LOUD + QUIET; i++)
+        io_poll_arm(r.io, each[i].slot, each[i].slot < LOUD ? IO_OUT : IO_IN);
+    io_submit(r.io);
+    unsigned quiet = 0, heard = 0;
+    for (unsigned i = 0; i < LOUD + QUIET; i++)
+        if (each[i].slot >= LOUD)
+            quiet += send(each[i].peer, "x", 1, 0) == 1;
+    cr_assert(ge(uint, quiet, QUIET));
+    for (int turn = 0; turn < 6; turn++) {
+        const unsigned count = io_wait(r.io, 0, &events);
+        for (unsigned i = 0; i < count; i++) {
+            if (events[i].kind == IO_WRITABLE)
+                io_poll_arm(r.io, events[i].slot, IO_OUT);
+            else
+                heard += events[i].kind == IO_READABLE;
+        }
+        io_submit(r.io);
+    }
+    cr_assert(eq(uint, heard, quiet));
+    rig_close(&r);
+}
+
 Test(rings, are_full_only_when_all_are)
 {
     struct rig r;
