@@ -1,0 +1,104 @@
+"""What is measured: each case's arguments for the client and the floor, its gate and its goal.
+Starts nothing and prints nothing."""
+
+RUN_SECONDS_MAX = 120
+RESUME_SECONDS_MAX = 40  # a run: a row is bounded as any other run is
+US, BYTES = "us", "B"
+# The three that are gated at each change; the others take their time.
+GATED = ["fanout", "coalesce", "idle"]
+
+
+class Case:
+    """One figure: how to get it from the client, and what it is held against."""
+
+    def __init__(self, name, client, value, unit, **more):
+        self.name, self.client, self.value, self.unit = name, client, value, unit
+        self.kind = None  # what bench/run calls it
+        self.floor = more.get("floor", [])  # arguments of the floor
+        self.gate = more["gate"]  # fails above it
+        self.goal = more["goal"]  # said, not enforced
+        self.absolute = more.get("absolute", False)  # gate the server's own value, not the ratio
+        self.pairs = more.get("pairs")  # None: as --pairs says
+        self.conns = more.get("conns", 0)
+        self.program = more.get("program")  # None: the client
+        self.seconds = more.get("seconds", RUN_SECONDS_MAX)
+
+
+def fanout_cases(proto):
+    """One message per send: a fixed 50,000 deliveries/s, one message in flight."""
+    for conns, messages in ((1000, 150), (10000, 30)):
+        yield Case(f"fan-out {proto} {conns} x 512 B",
+                   ["fanout", "--conns", conns, "--bytes", 512, "--rate", 50000,
+                    "--messages", messages, "--warmup", messages // 5] + proto_args(proto),
+                   "cpu_us_per_delivery", US, gate=1.10, goal=1.05, conns=conns)
+
+
+def coalesce_cases(proto, window, publishers):
+    """As fast as it goes, the same window for both."""
+    for conns, messages in ((1000, 8000), (10000, 800)):
+        yield Case(f"as fast as it goes {proto} {conns} x 512 B",
+                   ["fanout", "--conns", conns, "--bytes", 512, "--window", window,
+                    "--publishers", publishers, "--messages", messages,
+                    "--warmup", messages // 5] + proto_args(proto),
+                   "cpu_us_per_delivery", US, floor=["-b"], gate=1.25, goal=1.10, conns=conns)
+
+
+def idle_cases(proto):
+    yield Case(f"idle {proto} 15000", ["idle", "--conns", 15000, "--settle", 2000]
+               + proto_args(proto), "user_bytes_per_conn", BYTES,
+               gate=192, goal=192, absolute=True, pairs=5, conns=15000)
+
+
+def echo_cases(path):
+    for conns in (100, 5000):
+        yield Case(f"echo {conns} x 64 B",
+                   ["echo", "--conns", conns, "--bytes", 64, "--messages", 200000,
+                    "--warmup", 40000, "--path", path],
+                   "cpu_us_per_round", US, floor=["-e"], gate=1.10, goal=1.06, conns=conns)
+
+
+def connect_cases():
+    yield Case("connect + upgrade + close", ["connect", "--conns", 32, "--messages", 20000,
+                                             "--warmup", 2000],
+               "cpu_us_per_round", US, gate=1.10, goal=1.05)
+
+
+def resume_cases(program):
+    """10,000 resume at once. Not a ratio: no turn of the loop may take longer than 50 ms."""
+    for threads in (1, 2):
+        case = Case(f"resume, {threads} reactor{'s'[:threads - 1]}", [], "turns_above_50_ms", "",
+                    gate=0, goal=0, absolute=True, conns=10000, program=program,
+                    seconds=RESUME_SECONDS_MAX)
+        case.threads = threads
+        yield case
+
+
+def proto_args(proto):
+    return ["--sse"] if proto == "sse" else []
+
+
+def makers_of(options):
+    """By name: what makes the cases. Their order is that of `all`."""
+    protos = ["ws", "sse"] if options.proto == "both" else [options.proto]
+    return {
+        "fanout": lambda: [c for p in protos for c in fanout_cases(p)],
+        "coalesce": lambda: [c for p in protos for c in coalesce_cases(p, options.window,
+                                                                      options.publishers)],
+        "idle": lambda: [c for p in protos for c in idle_cases(p)],
+        "echo": lambda: echo_cases(options.echo_path),
+        "connect": connect_cases,
+        "resume": lambda: resume_cases(options.resume),
+    }
+
+
+def kinds_of(options):
+    return GATED if options.what == "all" else [options.what]
+
+
+def cases_of(options):
+    makers, cases = makers_of(options), []
+    for kind in kinds_of(options):
+        for case in makers[kind]():
+            case.kind = kind
+            cases.append(case)
+    return [c for c in cases if not options.conns or c.conns in options.conns]

@@ -1,0 +1,47 @@
+"""What bench/run prints at the end, and the JSON file that holds every run of every pair.
+Judges nothing: the verdicts come with the results."""
+import json
+import os
+import platform
+import time
+
+from judge import resume
+
+PAIRS_MIN = 9  # fewer are an indication
+
+
+def print_head():
+    print(f"{'':32} {'server':>9} {'floor':>9}      {'ratio':>6}  {'quartiles':13} {'gate':>7}")
+
+
+def print_row(r):
+    verdict = "pass" if r["passed"] else "FAIL"
+    if r["passed"] and not r["reached_goal"]:
+        verdict += f" (goal {r['goal']:g} not reached)"
+    gate = f"{r['gate']:g} {r['unit']}" if r["absolute"] else f"{r['gate']:.2f}"
+    low, high = r["quartiles"]
+    print(f"{r['case']:32} {r['server']:9.3f} {r['floor']:9.3f} {r['unit']:3}  "
+          f"{r['ratio']:6.3f}  {low:5.3f}-{high:5.3f}   {gate:>7}  {verdict}")
+
+
+def print_all(results):
+    judged = [r for r in results if "pairs" in r]
+    if judged:
+        print_head()
+    for r in judged:
+        print_row(r)
+    for r in judged:
+        if len(r["pairs"]) < PAIRS_MIN and not r["absolute"]:
+            print(f"{r['case']}: {len(r['pairs'])} pairs only: an indication, no figure")
+    for r in results:
+        if "runs" in r:
+            resume.print_row(r)
+
+
+def write_json(options, results, failures):
+    report = {"host": platform.platform(), "cpus": os.cpu_count(),
+              "date": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+              "server": options.server, "results": results, "failures": failures}
+    with open(options.json, "w", encoding="utf-8") as out:
+        json.dump(report, out, indent=1)
+        out.write("\n")
