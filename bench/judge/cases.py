@@ -14,7 +14,9 @@ class Case:
     def __init__(self, name, client, value, unit, **more):
         self.name, self.client, self.value, self.unit = name, client, value, unit
         self.kind = None  # what bench/run calls it
+        self.proto = "sse" if "--sse" in client else "ws"
         self.floor = more.get("floor", [])  # arguments of the floor
+        self.peer_client = more.get("peer_client", [])  # the client's, besides, with a peer
         self.gate = more["gate"]  # fails above it
         self.goal = more["goal"]  # said, not enforced
         self.absolute = more.get("absolute", False)  # gate the server's own value, not the ratio
@@ -34,13 +36,16 @@ def fanout_cases(proto):
 
 
 def coalesce_cases(proto, window, publishers):
-    """As fast as it goes, the same window for both."""
+    """As fast as it goes, the same window for all. A message costs peers up to forty times as
+    much, so they get fewer: the figure is per delivery."""
     for conns, messages in ((1000, 8000), (10000, 800)):
+        fewer = messages // 8
         yield Case(f"as fast as it goes {proto} {conns} x 512 B",
                    ["fanout", "--conns", conns, "--bytes", 512, "--window", window,
                     "--publishers", publishers, "--messages", messages,
                     "--warmup", messages // 5] + proto_args(proto),
-                   "cpu_us_per_delivery", US, floor=["-b"], gate=1.25, goal=1.10, conns=conns)
+                   "cpu_us_per_delivery", US, floor=["-b"], gate=1.25, goal=1.10, conns=conns,
+                   peer_client=["--messages", fewer, "--warmup", fewer // 5])
 
 
 def idle_cases(proto):

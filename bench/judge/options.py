@@ -7,6 +7,7 @@ import shlex
 import sys
 
 from judge.cases import cases_of, kinds_of
+from judge.peers import peers_here
 
 BENCH = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 DESCRIPTION = "Judges a server by its floor: server and floor alternate, the median ratio counts."
@@ -34,6 +35,8 @@ def parse():
     parser.add_argument("--window", type=int, default=64, help="coalesce: messages in flight")
     parser.add_argument("--publishers", type=int, default=1,
                         help="coalesce: must divide the window")
+    parser.add_argument("--peers", action="store_true",
+                        help="nchan and npm's ws as well, where they are installed")
     parser.add_argument("--io", choices=["auto", "uring", "epoll"], help="passed to uproar")
     parser.add_argument("--server-args", default="", help="more arguments for uproar")
     parser.add_argument("--server", metavar="COMMAND", help="instead of uproar: whatever prints "
@@ -73,4 +76,5 @@ def complete(options):
     options.resume = find_program(options.build, "resume") if resumes else None
     options.server = server_command(options)
     refuse_what_cannot_work(options)
+    options.peers = peers_here() if options.peers else []
     return options

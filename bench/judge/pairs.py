@@ -1,30 +1,28 @@
-"""Server and floor in turn, each run fresh, and the statistics of the pairs.
-Prints how it goes on stderr; the verdict is for judge/tables.py to print."""
+"""Server, floor and peers in turn, each run fresh. What the pairs amount to is in verdicts.py.
+Prints how it goes on stderr."""
 import json
-import statistics
 import subprocess
 import sys
 
+from judge import peers, verdicts
 from judge.cases import US
 from judge.servers import Failed, Server, pinned
+from judge.verdicts import softirqd_of, value_of
 
 
-def softirqd_of(result):
-    """What ksoftirqd used on the server's core, per unit of work."""
-    return sum(value for key, value in result.items() if key.startswith("softirqd_us_per_"))
+class Entrant:
+    """Who takes part in a case's rounds. start() makes a fresh server for each."""
+
+    def __init__(self, name, start, client_args=(), is_peer=False):
+        self.name, self.start, self.client_args = name, start, list(client_args)
+        self.is_peer = is_peer
 
 
-def value_of(case, result):
-    """CPU time counts with what ksoftirqd took over: a server that sends in large batches leaves
-    more of its work to it, and must not look cheaper for that."""
-    return result[case.value] + (softirqd_of(result) if case.unit == US else 0)
-
-
-def measure(options, case, command):
+def measure(options, case, server, client_args=()):
     """Starts a fresh server, lets the client measure it, returns the client's result."""
-    with Server(command, options.server_core) as server:
+    with server:
         client = pinned(options.client_core, [case.program or options.client] + case.client + [
-            "--port", server.port, "--pid", server.pid,
+            *client_args, "--port", server.port, "--pid", server.pid,
             "--server-core", options.server_core, "--timeout", case.seconds])
         try:
             done = subprocess.run(client, capture_output=True, text=True, check=False,
@@ -32,54 +30,70 @@ def measure(options, case, command):
         except subprocess.TimeoutExpired:
             raise Failed(f"{case.name}: the client did not end") from None
         if done.returncode != 0:
-            raise Failed(f"{case.name}: {command[0]}: {done.stdout}{done.stderr}".strip()
+            raise Failed(f"{case.name}: {server.command[0]}: {done.stdout}{done.stderr}".strip()
                          + server.last_words())
         return json.loads(done.stdout)
 
 
-def quartiles(values):
-    if len(values) < 2:
-        return [values[0]] * 3
-    return statistics.quantiles(values, n=4, method="inclusive")
-
-
-def warn_of_softirqd(case, result):
+def warn_of_softirqd(case, name, result):
     """Other processes' softirqs run there too: a large share makes a doubtful figure."""
     share = softirqd_of(result) / max(value_of(case, result), 1e-3)
     if case.unit == US and share > 0.05:
-        print(f"  note: {100 * share:.0f} % of that ran in ksoftirqd", file=sys.stderr)
+        print(f"  note: {name}: {100 * share:.0f} % of that ran in ksoftirqd", file=sys.stderr)
 
 
-def warn_of_neighbours(result):
+def warn_of_neighbours(name, result):
     """Other processes that start or end change a server's share of the common libraries."""
     apart = abs(result.get("user_bytes_per_conn", 0) - result.get("anon_bytes_per_conn", 0))
     if apart > 16:
-        print(f"  note: {apart:.0f} B of that are shares of libraries, not connections",
+        print(f"  note: {name}: {apart:.0f} B of that are shares of libraries, not connections",
               file=sys.stderr)
 
 
+def entrants_of(options, case):
+    def run(command):
+        return lambda: Server(command, options.server_core)
+
+    entrants = [Entrant("server", run(options.server)),
+                Entrant("floor", run([options.floor] + case.floor))]
+    for peer in options.peers:
+        if peers.runs(peer, case):
+            entrants.append(Entrant(peer.name, lambda p=peer: p.start(options, case),
+                                    case.peer_client + peer.client_args(case), is_peer=True))
+    return entrants
+
+
+def play_round(options, case, entrants):
+    """One run of each, by name. A peer that fails has no figure in this case; what failed is said,
+    and it takes no further part. Without server or floor there is no round."""
+    runs = {}
+    for entrant in list(entrants):
+        try:
+            runs[entrant.name] = measure(options, case, entrant.start(), entrant.client_args)
+        except Failed as failed:
+            if not entrant.is_peer:
+                raise
+            print(f"bench/run: no figure for {entrant.name}: {failed}", file=sys.stderr)
+            entrants.remove(entrant)
+    return runs
+
+
+def tell(case, number, runs):
+    values = {name: value_of(case, result) for name, result in runs.items()}
+    ratio = values["server"] / max(values["floor"], 1e-3)
+    others = "".join(f"; {name} {value:.3f}" for name, value in values.items()
+                     if name not in ("server", "floor"))
+    print(f"  {case.name}  pair {number}: {values['server']:.3f} / {values['floor']:.3f} "
+          f"{case.unit} = {ratio:.3f}{others}", file=sys.stderr)
+    for name, result in runs.items():
+        warn_of_softirqd(case, name, result)
+        warn_of_neighbours(name, result)
+
+
 def judge(options, case):
-    floor_command = [options.floor] + case.floor
-    pairs = []
+    """All figures of the case."""
+    entrants, rounds = entrants_of(options, case), []
     for number in range(case.pairs or options.pairs):
-        runs = [measure(options, case, command) for command in (options.server, floor_command)]
-        server, floor = (value_of(case, result) for result in runs)
-        pairs.append({"server": server, "floor": floor, "ratio": server / max(floor, 1e-3),
-                      "server_run": runs[0], "floor_run": runs[1]})
-        print(f"  {case.name}  pair {number + 1}: {server:.3f} / {floor:.3f} {case.unit} = "
-              f"{pairs[-1]['ratio']:.3f}", file=sys.stderr)
-        for result in runs:
-            warn_of_softirqd(case, result)
-            warn_of_neighbours(result)
-    return verdict_of(case, pairs)
-
-
-def verdict_of(case, pairs):
-    low, ratio, high = quartiles([pair["ratio"] for pair in pairs])
-    server = statistics.median(pair["server"] for pair in pairs)
-    judged = server if case.absolute else ratio
-    return {"case": case.name, "unit": case.unit, "server": server,
-            "floor": statistics.median(pair["floor"] for pair in pairs), "ratio": ratio,
-            "quartiles": [low, high], "gate": case.gate, "goal": case.goal,
-            "absolute": case.absolute, "passed": judged <= case.gate,
-            "reached_goal": judged <= case.goal, "pairs": pairs}
+        rounds.append(play_round(options, case, entrants))
+        tell(case, number + 1, rounds[-1])
+    return verdicts.of_case(case, rounds)

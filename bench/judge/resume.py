@@ -3,6 +3,7 @@ Best of three runs; what disturbed them is told beside."""
 import sys
 
 from judge.pairs import measure
+from judge.servers import Server
 
 RESUME_RUNS = 3
 
@@ -32,12 +33,12 @@ def judge(options, case):
                                 "--history-bytes", "1G", "--history-seconds", 3600]
     runs = []
     for number in range(RESUME_RUNS):
-        runs.append(measure(options, case, command))
+        runs.append(measure(options, case, Server(command, options.server_core)))
         tell(case, number + 1, runs[-1])
     best = min(runs, key=lambda run: (run["turns_above_50_ms"], run["longest_turn_ms"],
                                       run["bystander"]["p99_ms"]))
-    return {"case": case.name, "best": best, "passed": best["turns_above_50_ms"] == 0,
-            "disturbed": disturbed(case, best), "runs": runs}
+    return [{"case": case.name, "best": best, "passed": best["turns_above_50_ms"] == 0,
+             "disturbed": disturbed(case, best), "runs": runs}]
 
 
 def print_row(result):

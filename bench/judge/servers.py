@@ -44,7 +44,7 @@ class Server:
         self.pid = self.process.pid
         try:
             self.find_ready()
-        except Failed:
+        except BaseException:  # an interrupt as well: nothing may be left running
             self.__exit__()
             raise
         return self

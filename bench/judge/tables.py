@@ -11,7 +11,7 @@ PAIRS_MIN = 9  # fewer are an indication
 
 
 def print_head():
-    print(f"{'':32} {'server':>9} {'floor':>9}      {'ratio':>6}  {'quartiles':13} {'gate':>7}")
+    print(f"{'':36} {'server':>9} {'floor':>9}      {'ratio':>6}  {'quartiles':13} {'gate':>7}")
 
 
 def print_row(r):
@@ -20,8 +20,14 @@ def print_row(r):
         verdict += f" (goal {r['goal']:g} not reached)"
     gate = f"{r['gate']:g} {r['unit']}" if r["absolute"] else f"{r['gate']:.2f}"
     low, high = r["quartiles"]
-    print(f"{r['case']:32} {r['server']:9.3f} {r['floor']:9.3f} {r['unit']:3}  "
+    print(f"{r['case']:36} {r['server']:9.3f} {r['floor']:9.3f} {r['unit']:3}  "
           f"{r['ratio']:6.3f}  {low:5.3f}-{high:5.3f}   {gate:>7}  {verdict}")
+
+
+def print_peer(r, name, peer):
+    low, high = peer["quartiles"]
+    print(f"    {name:32} {peer['value']:9.3f} {r['floor']:9.3f} {r['unit']:3}  "
+          f"{peer['ratio']:6.3f}  {low:5.3f}-{high:5.3f}")
 
 
 def print_all(results):
@@ -30,6 +36,8 @@ def print_all(results):
         print_head()
     for r in judged:
         print_row(r)
+        for name, peer in r["peers"].items():
+            print_peer(r, name, peer)
     for r in judged:
         if len(r["pairs"]) < PAIRS_MIN and not r["absolute"]:
             print(f"{r['case']}: {len(r['pairs'])} pairs only: an indication, no figure")
