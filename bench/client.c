@@ -11,18 +11,19 @@
 
 static int usage(void)
 {
-    fputs("usage: client fanout|idle|echo|connect --port PORT [options]\n"
+    fputs("usage: client fanout|idle|echo|connect|publish --port PORT [options]\n"
           "  --pid PID           the server: its CPU time and memory are read\n"
           "  --server-core N     also report what ksoftirqd/N used\n"
           "  --path PATH         default /t/bench; its first % becomes the connection's number\n"
           "  --sse               Server-Sent Events instead of WebSocket\n"
           "  --conns N           connections; connect: how many are being opened at a time\n"
           "  --bytes N           payload\n"
-          "  --messages N        fan-out: messages; echo, connect: rounds\n"
+          "  --messages N        fan-out, publish: messages; echo, connect: rounds\n"
           "  --warmup N          as many before, not measured\n"
           "  --rate N            fan-out: deliveries per second, one message in flight\n"
-          "  --window N          fan-out without --rate: messages in flight\n"
-          "  --publishers N      fan-out: connections that publish, in turn (divides the window)\n"
+          "  --window N          publish, fan-out without --rate: messages in flight\n"
+          "  --publishers N      the connections that publish, in turn (divides the window)\n"
+          "  --accepted STATUS   the only answer to a message that is right (default 201)\n"
           "  --settle MS         rest between opening and measuring\n"
           "  --timeout S         of the whole run\n",
           stderr);
@@ -54,6 +55,7 @@ static const struct number_option numbers[] = {
     NUMBER("rate", rate, 1, UINT32_MAX),
     NUMBER("window", window, 1, 4096),
     NUMBER("publishers", publishers, 1, 1024),
+    NUMBER("accepted", accepted, 200, 299),
     NUMBER("settle", settle_ms, 0, 600000),
     NUMBER("timeout", timeout_s, 1, 3600),
 };
@@ -75,7 +77,7 @@ static bool number_set(struct client_options *o, const struct number_option *n, 
 
 static bool mode_parse(const char *word, enum client_mode *mode)
 {
-    static const char *const names[] = {"fanout", "idle", "echo", "connect"};
+    static const char *const names[] = {"fanout", "idle", "echo", "connect", "publish"};
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
         if (strcmp(word, names[i]) == 0) {
             *mode = (enum client_mode)i;
@@ -131,6 +133,7 @@ int main(int argc, char **argv)
                                .warmup = 10,
                                .window = 64,
                                .publishers = 1,
+                               .accepted = 201,
                                .settle_ms = 200,
                                .timeout_s = 60};
     struct loop loop;
@@ -153,6 +156,9 @@ int main(int argc, char **argv)
         break;
     case CLIENT_CONNECT:
         status = connect_run(&o, &loop);
+        break;
+    case CLIENT_PUBLISH:
+        status = publish_run(&o, &loop);
         break;
     }
     loop_fini(&loop);

@@ -7,7 +7,7 @@
 
 #include <sys/types.h>
 
-enum client_mode { CLIENT_FANOUT, CLIENT_IDLE, CLIENT_ECHO, CLIENT_CONNECT };
+enum client_mode { CLIENT_FANOUT, CLIENT_IDLE, CLIENT_ECHO, CLIENT_CONNECT, CLIENT_PUBLISH };
 
 struct client_options {
     enum client_mode mode;
@@ -22,6 +22,7 @@ struct client_options {
     uint64_t rate;   /* fan-out: deliveries per second; 0: as fast as it goes */
     uint32_t window; /* messages in flight, connect: connections being opened */
     uint32_t publishers;
+    uint32_t accepted; /* the status that says a message was taken */
     uint32_t settle_ms;
     uint32_t timeout_s;
 };
@@ -61,3 +62,4 @@ int fanout_run(const struct client_options *o, struct loop *l);
 int idle_run(const struct client_options *o, struct loop *l);
 int echo_run(const struct client_options *o, struct loop *l);
 int connect_run(const struct client_options *o, struct loop *l);
+int publish_run(const struct client_options *o, struct loop *l);

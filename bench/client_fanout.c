@@ -3,7 +3,6 @@
 #include "client_ledger.h"
 #include "client_publisher.h"
 
-#include "base/alloc.h"
 #include "base/clock.h"
 
 #include <errno.h>
@@ -33,26 +32,6 @@ static void on_answered(void *user, struct publisher *p)
 {
     struct fanout *f = user;
     ledger_answered(&f->ledger, p->index + (p->answered - 1) * f->options->publishers);
-}
-
-static int publishers_open(struct fanout *f)
-{
-    f->publishers = alloc_zeroed(f->options->publishers * sizeof(*f->publishers));
-    if (!f->publishers)
-        return -ENOMEM;
-    for (uint32_t i = 0; i < f->options->publishers; i++) {
-        struct publisher *p = &f->publishers[i];
-        *p = (struct publisher){.options = f->options,
-                                .loop = f->loop,
-                                .on_answered = on_answered,
-                                .user = f,
-                                .index = i,
-                                .fd = -1};
-        const int err = publisher_open(p);
-        if (err != 0)
-            return err;
-    }
-    return 0;
 }
 
 static void publish_one(struct fanout *f, uint64_t now_ns)
@@ -160,6 +139,8 @@ int fanout_run(const struct client_options *o, struct loop *l)
     f.interval_ns = o->rate ? UINT64_C(1000000000) * o->conns / o->rate : 0;
     f.swarm.user = &f;
     f.swarm.on_message = on_message;
+    const struct publisher publisher = {
+        .options = o, .loop = l, .on_answered = on_answered, .user = &f};
 
     int err = ledger_init(&f.ledger, o);
     if (err == 0)
@@ -167,7 +148,7 @@ int fanout_run(const struct client_options *o, struct loop *l)
     if (err == 0)
         err = swarm_open(&f.swarm);
     if (err == 0)
-        err = publishers_open(&f);
+        err = publishers_open(&publisher, &f.publishers);
     if (err == 0)
         err = loop_rest(l, o->settle_ms);
     if (err == 0)
@@ -175,9 +156,7 @@ int fanout_run(const struct client_options *o, struct loop *l)
     if (err != 0)
         fprintf(stderr, "client: fan-out: %s\n", strerror(-err));
     const bool clean = ledger_is_clean(&f.ledger);
-    for (uint32_t i = 0; f.publishers && i < o->publishers; i++)
-        publisher_close(&f.publishers[i]);
-    alloc_free(f.publishers);
+    publishers_close(f.publishers, o->publishers);
     swarm_fini(&f.swarm);
     ledger_fini(&f.ledger);
     return err == 0 && clean ? 0 : 1;

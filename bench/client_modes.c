@@ -1,10 +1,9 @@
 /* The modes without a publisher: idle (memory), echo (one message per connection in flight) and
  * connect (open, upgrade, close). Fan-out has its own file. */
+#include "client_rounds.h"
 #include "client_swarm.h"
 
-#include "base/alloc.h"
 #include "base/clock.h"
-#include "base/histogram.h"
 #include "lib/head.h"
 #include "lib/net.h"
 #include "lib/procstat.h"
@@ -68,62 +67,15 @@ int idle_run(const struct client_options *o, struct loop *l)
     return conclude("idle", err, &s);
 }
 
-/* What echo and connect share: so many to warm up, so many to measure, then the end. */
-struct rounds {
-    const struct client_options *options;
-    uint64_t done, target; /* target: warm-up and measured */
-    uint64_t begun;
-    bool wrong;
-    struct histogram *latency;
-    struct measure measure;
-};
-
-static void round_done(struct rounds *r, uint64_t began_ns, uint64_t now_ns)
-{
-    if (r->done >= r->options->warmup && r->done < r->target)
-        histogram_record(r->latency, now_ns - began_ns);
-    r->done++;
-    /* Both ends of the measurement fall into full flow, so what is in flight cancels out. */
-    if (r->done == r->options->warmup)
-        measure_begin(&r->measure, r->options);
-    else if (r->done == r->target)
-        measure_end(&r->measure);
-}
-
-static int rounds_init(struct rounds *r, const struct client_options *o)
-{
-    *r = (struct rounds){.options = o, .target = o->warmup + o->messages};
-    r->latency = alloc_zeroed(sizeof(*r->latency));
-    return r->latency ? 0 : -ENOMEM;
-}
-
 static int rounds_serve(struct rounds *r, struct swarm *s)
 {
     int err = 0;
-    while (err == 0 && r->done < r->target) {
+    while (err == 0 && !rounds_are_done(r)) {
         err = loop_turn(s->loop, UINT64_MAX);
         if (err == 0 && (r->wrong || !swarm_is_whole(s)))
             err = -EPROTO;
     }
-    if (err != 0)
-        r->measure = (struct measure){0}; /* begun, but never ended */
     return err;
-}
-
-static void rounds_print(const struct rounds *r, const struct swarm *s, const char *mode, int err)
-{
-    const struct measure *m = &r->measure;
-    const double count = (double)r->options->messages;
-    printf("{\"mode\":\"%s\",\"ok\":%s,\"conns\":%u,\"bytes\":%" PRIu64 ",\"rounds\":%" PRIu64
-           ",\"connect_failed\":%u,\"closed\":%u",
-           mode, err == 0 ? "true" : "false", r->options->conns, r->options->payload_len,
-           r->options->messages, s->failed, s->closed);
-    printf(",\"cpu_us_per_round\":%.4f,\"softirqd_us_per_round\":%.4f,\"rounds_per_second\":%.0f",
-           (double)m->cpu_ns / 1e3 / count, (double)m->softirqd_ns / 1e3 / count,
-           count * 1e9 / (double)(m->wall_ns ? m->wall_ns : 1));
-    printf(",\"p50_us\":%.1f,\"p99_us\":%.1f}\n",
-           (double)histogram_quantile(r->latency, 0.50) / 1e3,
-           (double)histogram_quantile(r->latency, 0.99) / 1e3);
 }
 
 enum { ECHO_PAYLOAD_MAX = 4096, ECHO_DIGITS = 24 };
@@ -163,7 +115,7 @@ static bool echo_received(void *user, struct peer *p, struct bytes payload)
     }
     p->position++;
     round_done(r, p->began_ns, p->swarm->now_ns);
-    return r->done >= r->target || echo_send(r, p);
+    return rounds_are_done(r) || echo_send(r, p);
 }
 
 int echo_run(const struct client_options *o, struct loop *l)
@@ -181,9 +133,8 @@ int echo_run(const struct client_options *o, struct loop *l)
         err = echo_send(&r, &s.peers[i]) ? 0 : -EPIPE;
     if (err == 0)
         err = rounds_serve(&r, &s);
-    if (r.latency)
-        rounds_print(&r, &s, "echo", err);
-    alloc_free(r.latency);
+    rounds_print(&r, &s, "echo", err);
+    rounds_fini(&r);
     return conclude("echo", err, &s);
 }
 
@@ -214,8 +165,7 @@ int connect_run(const struct client_options *o, struct loop *l)
     }
     if (err == 0)
         err = rounds_serve(&r, &s);
-    if (r.latency)
-        rounds_print(&r, &s, "connect", err);
-    alloc_free(r.latency);
+    rounds_print(&r, &s, "connect", err);
+    rounds_fini(&r);
     return conclude("connect", err, &s);
 }

@@ -1,7 +1,8 @@
-/* The publishing connection. An answer other than 201 fails the run: a figure with rejected
- * messages is not a figure. Does not choose when to publish. */
+/* The publishing connection. An answer other than the one that accepts fails the run: a figure with
+ * rejected messages is not a figure. Does not choose when to publish. */
 #include "client_publisher.h"
 
+#include "base/alloc.h"
 #include "lib/head.h"
 #include "lib/net.h"
 
@@ -31,7 +32,7 @@ static void publisher_watch(struct publisher *p, bool wants_out)
         publisher_fail(p, "epoll_ctl");
 }
 
-/* Length of the answer at the front, 0 while it is not whole or when it is not a 201. */
+/* Length of the answer at the front, 0 while it is not whole or when it does not accept. */
 static size_t answer_take(struct publisher *p, struct bytes in)
 {
     const size_t len = head_len(in);
@@ -41,9 +42,9 @@ static size_t answer_take(struct publisher *p, struct bytes in)
     const size_t whole = len + head_content_length(head);
     if (in.len < whole)
         return 0;
-    if (head_status(head) != 201) {
+    if (head_status(head) != p->options->accepted) {
         fprintf(stderr, "client: %.*s\n", (int)whole, (const char *)in.at);
-        publisher_fail(p, "not answered with 201");
+        publisher_fail(p, "not accepted");
         return 0;
     }
     p->answered++;
@@ -113,6 +114,7 @@ void publisher_post(struct publisher *p, struct bytes payload)
                 p->options->path, p->options->port,
                 p->options->sse ? "text/plain" : "application/octet-stream", payload.len);
     text_add(&p->out, payload);
+    p->posted++;
 }
 
 void publisher_flush(struct publisher *p)
@@ -140,4 +142,28 @@ void publisher_close(struct publisher *p)
     p->fd = -1;
     held_drop(&p->rest);
     text_fini(&p->out);
+}
+
+int publishers_open(const struct publisher *like, struct publisher **out)
+{
+    const uint32_t count = like->options->publishers;
+    int err = 0;
+    *out = alloc_zeroed(count * sizeof(**out));
+    if (!*out)
+        return -ENOMEM;
+    for (uint32_t i = 0; i < count; i++) {
+        (*out)[i] = *like;
+        (*out)[i].index = i;
+        (*out)[i].fd = -1;
+    }
+    for (uint32_t i = 0; err == 0 && i < count; i++)
+        err = publisher_open(&(*out)[i]);
+    return err;
+}
+
+void publishers_close(struct publisher *publishers, uint32_t count)
+{
+    for (uint32_t i = 0; publishers && i < count; i++)
+        publisher_close(&publishers[i]);
+    alloc_free(publishers);
 }

@@ -13,12 +13,12 @@ struct publisher {
     struct watch watch; /* first: the loop knows publishers by it */
     const struct client_options *options;
     struct loop *loop;
-    publisher_answered_fn *on_answered; /* a 201 */
+    publisher_answered_fn *on_answered; /* a 201, or what --accepted says */
     void *user;
     struct text out;   /* requests the socket has not taken yet */
     struct held *rest; /* the beginning of an answer */
     uint32_t index;
-    uint64_t answered;
+    uint64_t posted, answered;
     int fd;
     bool open, failed, wants_out;
 };
@@ -29,3 +29,8 @@ int publisher_open(struct publisher *p) MUST_CHECK;
 void publisher_post(struct publisher *p, struct bytes payload);
 void publisher_flush(struct publisher *p);
 void publisher_close(struct publisher *p);
+
+/* As many as the options say, each like that one but for its index; all are open. Whatever comes
+ * back, publishers_close() takes it. */
+int publishers_open(const struct publisher *like, struct publisher **out) MUST_CHECK;
+void publishers_close(struct publisher *publishers, uint32_t count);

@@ -185,7 +185,8 @@ int main(int argc, char **argv)
     run.options = (struct client_options){.port = (uint16_t)numbers[PORT].value,
                                           .pid = (pid_t)numbers[PID].value,
                                           .server_core = (int)numbers[SERVER_CORE].value,
-                                          .conns = (uint32_t)numbers[CONNS].value};
+                                          .conns = (uint32_t)numbers[CONNS].value,
+                                          .accepted = 201};
     run.seed = numbers[SEED].value;
     run.bystander.fd = -1;
     if (net_raise_nofile() < numbers[CONNS].value + SPARE_FILES)

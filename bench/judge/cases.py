@@ -17,8 +17,8 @@ class Case:
         self.proto = "sse" if "--sse" in client else "ws"
         self.floor = more.get("floor", [])  # arguments of the floor
         self.peer_client = more.get("peer_client", [])  # the client's, besides, with a peer
-        self.gate = more["gate"]  # fails above it
-        self.goal = more["goal"]  # said, not enforced
+        self.gate = more.get("gate")  # fails above it; None: nothing agreed
+        self.goal = more.get("goal")  # said, not enforced
         self.absolute = more.get("absolute", False)  # gate the server's own value, not the ratio
         self.pairs = more.get("pairs")  # None: as --pairs says
         self.conns = more.get("conns", 0)
@@ -68,6 +68,18 @@ def connect_cases():
                "cpu_us_per_round", US, gate=1.10, goal=1.05)
 
 
+def publish_cases():
+    """Messages to a topic without subscribers: one in flight on each of many connections, or many
+    on one. What is counted is each that was accepted."""
+    for publishers in (64, 1):
+        for size in (64, 512):
+            how = "64 publishers" if publishers > 1 else "1 pipelining"
+            yield Case(f"publish, {how}, {size} B",
+                       ["publish", "--publishers", publishers, "--window", 64, "--bytes", size,
+                        "--messages", 100000, "--warmup", 20000, "--path", "/t/nobody"],
+                       "cpu_us_per_round", US, conns=publishers)
+
+
 def resume_cases(program):
     """10,000 resume at once. Not a ratio: no turn of the loop may take longer than 50 ms."""
     for threads in (1, 2):
@@ -92,6 +104,7 @@ def makers_of(options):
         "idle": lambda: [c for p in protos for c in idle_cases(p)],
         "echo": lambda: echo_cases(options.echo_path),
         "connect": connect_cases,
+        "publish": publish_cases,
         "resume": lambda: resume_cases(options.resume),
     }
 

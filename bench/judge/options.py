@@ -26,8 +26,8 @@ def find_program(build, name):
 def parse():
     parser = argparse.ArgumentParser(prog="bench/run", description=DESCRIPTION)
     parser.add_argument("what", nargs="?", default="all",
-                        choices=["fanout", "coalesce", "idle", "echo", "connect", "resume",
-                                 "all"])
+                        choices=["fanout", "coalesce", "idle", "echo", "connect", "publish",
+                                 "resume", "all"])
     parser.add_argument("--pairs", type=int, default=9, help="at least 9 for a figure to count")
     parser.add_argument("--json", metavar="FILE", help="everything that was measured")
     parser.add_argument("--proto", choices=["ws", "sse", "both"], default="ws")

@@ -11,17 +11,31 @@ PAIRS_MIN = 9  # fewer are an indication
 
 
 def print_head():
-    print(f"{'':36} {'server':>9} {'floor':>9}      {'ratio':>6}  {'quartiles':13} {'gate':>7}")
+    print(f"{'':36} {'server':>9} {'floor':>9}      {'ratio':>6}  {'quartiles':13} {'gate':>7} "
+          f"{'goal':>7}")
+
+
+def limit_text(r, limit):
+    if limit is None:
+        return "-"
+    return f"{limit:g} {r['unit']}" if r["absolute"] else f"{limit:.2f}"
+
+
+def verdict_text(r):
+    if r["gate"] is None and r["goal"] is None:
+        return ""
+    verdict = "FAIL" if not r["passed"] else "pass" if r["gate"] is not None else "goal reached"
+    if r["passed"] and not r["reached_goal"]:
+        missed = f"goal {r['goal']:g} not reached"
+        verdict = missed if r["gate"] is None else f"pass ({missed})"
+    return verdict
 
 
 def print_row(r):
-    verdict = "pass" if r["passed"] else "FAIL"
-    if r["passed"] and not r["reached_goal"]:
-        verdict += f" (goal {r['goal']:g} not reached)"
-    gate = f"{r['gate']:g} {r['unit']}" if r["absolute"] else f"{r['gate']:.2f}"
     low, high = r["quartiles"]
     print(f"{r['case']:36} {r['server']:9.3f} {r['floor']:9.3f} {r['unit']:3}  "
-          f"{r['ratio']:6.3f}  {low:5.3f}-{high:5.3f}   {gate:>7}  {verdict}")
+          f"{r['ratio']:6.3f}  {low:5.3f}-{high:5.3f}   {limit_text(r, r['gate']):>7} "
+          f"{limit_text(r, r['goal']):>7}  {verdict_text(r)}".rstrip())
 
 
 def print_peer(r, name, peer):

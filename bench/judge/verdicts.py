@@ -44,6 +44,11 @@ def pair_of(case, played):
             "server_run": played["server"], "floor_run": played["floor"]}
 
 
+def holds(judged, limit):
+    """None: there is no limit, and nothing to hold."""
+    return limit is None or judged <= limit
+
+
 def of_case(case, rounds):
     pairs = [pair_of(case, played) for played in rounds]
     beside = compare([pair["server"] for pair in pairs], [pair["floor"] for pair in pairs])
@@ -51,6 +56,6 @@ def of_case(case, rounds):
     return [{"case": case.name, "unit": case.unit, "server": beside["value"],
              "floor": statistics.median(pair["floor"] for pair in pairs),
              "ratio": beside["ratio"], "quartiles": beside["quartiles"], "gate": case.gate,
-             "goal": case.goal, "absolute": case.absolute, "passed": judged <= case.gate,
-             "reached_goal": judged <= case.goal, "peers": dict(peers_of(case, rounds)),
+             "goal": case.goal, "absolute": case.absolute, "passed": holds(judged, case.gate),
+             "reached_goal": holds(judged, case.goal), "peers": dict(peers_of(case, rounds)),
              "pairs": pairs}]
