@@ -1,12 +1,11 @@
-/* The modes without a publisher: idle (memory), echo (one message per connection in flight) and
- * connect (open, upgrade, close). Fan-out has its own file. */
+/* The modes that count rounds on connections of a swarm: echo (one message per connection in
+ * flight) and connect (open, upgrade, close). Each of the other modes has its own file. */
 #include "client_rounds.h"
 #include "client_swarm.h"
 
 #include "base/clock.h"
 #include "lib/head.h"
 #include "lib/net.h"
-#include "lib/procstat.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -18,53 +17,6 @@ static int conclude(const char *mode, int err, struct swarm *s)
         fprintf(stderr, "client: %s: %s\n", mode, strerror(-err));
     swarm_fini(s);
     return err == 0 ? 0 : 1;
-}
-
-struct memory {
-    uint64_t pss, pss_anon, slab;
-};
-
-static struct memory memory_now(pid_t pid)
-{
-    return (struct memory){procstat_pss_bytes(pid), procstat_pss_anon_bytes(pid),
-                           procstat_slab_bytes()};
-}
-
-static double grown(uint64_t before, uint64_t after, uint32_t conns)
-{
-    return ((double)after - (double)before) / (conns ? (double)conns : 1);
-}
-
-static void idle_print(const struct swarm *s, struct memory before, struct memory after, bool ok)
-{
-    printf("{\"mode\":\"idle\",\"proto\":\"%s\",\"ok\":%s,\"conns\":%u,\"connect_failed\":%u"
-           ",\"closed\":%u,\"pings\":%" PRIu64,
-           s->options->sse ? "sse" : "ws", ok ? "true" : "false", s->opened, s->failed, s->closed,
-           s->pings);
-    printf(",\"pss_before\":%" PRIu64 ",\"pss_after\":%" PRIu64 ",\"user_bytes_per_conn\":%.1f"
-           ",\"anon_bytes_per_conn\":%.1f,\"slab_bytes_per_conn\":%.1f}\n",
-           before.pss, after.pss, grown(before.pss, after.pss, s->opened),
-           grown(before.pss_anon, after.pss_anon, s->opened),
-           grown(before.slab, after.slab, s->opened));
-}
-
-int idle_run(const struct client_options *o, struct loop *l)
-{
-    struct swarm s = {0};
-    const struct memory before = memory_now(o->pid);
-    int err = swarm_init(&s, o, l);
-    if (err == 0)
-        err = swarm_open(&s);
-    if (err == 0)
-        err = loop_rest(l, o->settle_ms);
-    if (err == 0 && !swarm_is_whole(&s))
-        err = -ECONNRESET;
-    if (err == 0 && before.pss == 0)
-        err = -EACCES; /* no memory figure without --pid, or without the right to look */
-    const struct memory after = memory_now(o->pid);
-    if (s.options)
-        idle_print(&s, before, after, err == 0);
-    return conclude("idle", err, &s);
 }
 
 static int rounds_serve(struct rounds *r, struct swarm *s)

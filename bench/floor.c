@@ -93,8 +93,7 @@ static void conn_writable(struct floor *f, int fd)
         conn_doom(fd);
 }
 
-/* false: it is closed. */
-static bool conn_readable(struct floor *f, int fd)
+bool floor_readable(struct floor *f, int fd)
 {
     struct conn *c = &f->conns[fd];
     const size_t before = held_take(&c->input, f->scratch, FLOOR_SCRATCH_LEN);
@@ -141,7 +140,7 @@ static void on_event(struct floor *f, const struct epoll_event *event)
         return;
     }
     if (event->events & (EPOLLIN | EPOLLHUP | EPOLLERR))
-        if (!conn_readable(f, fd))
+        if (!floor_readable(f, fd))
             return;
     if (event->events & EPOLLOUT && f->conns[fd].output)
         conn_writable(f, fd);
@@ -183,9 +182,10 @@ static int floor_init(struct floor *f, uint16_t *port)
 
 static int usage(void)
 {
-    fputs("usage: floor [-b | -e] [-p PORT]\n"
+    fputs("usage: floor [-b | -e | -h] [-p PORT]\n"
           "  -b  send once per connection and turn what has gathered (the coalescing floor)\n"
           "  -e  echo each WebSocket message to its sender\n"
+          "  -h  hold subscribers without watching them: what a socket costs by itself\n"
           "  -p  port on 127.0.0.1 (default: any free one; the first line on stdout says which)\n",
           stderr);
     return 2;
@@ -196,11 +196,13 @@ int main(int argc, char **argv)
     struct floor f = {.mode = FLOOR_ONE_SEND_EACH};
     uint16_t port = 0;
 
-    for (int option; (option = getopt(argc, argv, "bep:")) != -1;) {
+    for (int option; (option = getopt(argc, argv, "behp:")) != -1;) {
         if (option == 'b')
             f.mode = FLOOR_BATCH;
         else if (option == 'e')
             f.mode = FLOOR_ECHO;
+        else if (option == 'h')
+            f.mode = FLOOR_HOLD;
         else if (option == 'p')
             port = (uint16_t)strtoul(optarg, NULL, 10);
         else
@@ -211,7 +213,7 @@ int main(int argc, char **argv)
     if (err == 0) {
         printf("floor ready http://127.0.0.1:%u\n", port);
         fflush(stdout);
-        err = floor_run(&f);
+        err = f.mode == FLOOR_HOLD ? floor_hold(&f) : floor_run(&f);
     }
     fprintf(stderr, "floor: %s\n", strerror(-err));
     return 1;

@@ -31,7 +31,8 @@ struct image {
 enum floor_mode {
     FLOOR_ONE_SEND_EACH, /* a message goes out when it comes in */
     FLOOR_BATCH,         /* what one turn brings in goes out together */
-    FLOOR_ECHO
+    FLOOR_ECHO,
+    FLOOR_HOLD /* subscribers are kept and never looked at again: the least a socket costs */
 };
 
 struct floor {
@@ -58,9 +59,14 @@ enum {
 /* floor.c: to a connection, at once or when it can take it. */
 void floor_send(struct floor *f, int fd, struct bytes b);
 void floor_subscribe(struct floor *f, int fd, enum conn_kind kind);
+/* Reads and serves; false: it is closed. */
+bool floor_readable(struct floor *f, int fd);
 /* Sends what is gathered to every subscriber. */
 void floor_fan_out(struct floor *f);
 
 /* floor_input.c: acts on whole requests and frames; returns how many bytes they were. */
 size_t floor_consume(struct floor *f, int fd, struct bytes in);
 int floor_input_init(struct floor *f);
+
+/* floor_hold.c: the whole loop of FLOOR_HOLD; -errno when it cannot go on. */
+int floor_hold(struct floor *f);

@@ -10,6 +10,14 @@ from judge.servers import Failed, Server, pinned
 from judge.verdicts import softirqd_of, value_of
 
 
+def warn_of_sockets(runs):
+    """Somebody else's sockets come and go: what is kernel memory of ours cannot be told apart."""
+    sizes = [run["socket_bytes"] for run in runs.values() if "socket_bytes" in run]
+    if sizes and max(sizes) > 1.1 * min(sizes):
+        print(f"  note: a bare socket took {min(sizes):.0f} to {max(sizes):.0f} B: others open "
+              "sockets meanwhile, the kernel's memory is no figure", file=sys.stderr)
+
+
 class Entrant:
     """Who takes part in a case's rounds. start() makes a fresh server for each."""
 
@@ -56,6 +64,8 @@ def entrants_of(options, case):
 
     entrants = [Entrant("server", run(options.server)),
                 Entrant("floor", run([options.floor] + case.floor))]
+    if case.kind == "idle":
+        entrants.append(Entrant("hold", run([options.floor, "-h"])))
     for peer in options.peers:
         if peers.runs(peer, case):
             entrants.append(Entrant(peer.name, lambda p=peer: p.start(options, case),
@@ -82,18 +92,19 @@ def tell(case, number, runs):
     values = {name: value_of(case, result) for name, result in runs.items()}
     ratio = values["server"] / max(values["floor"], 1e-3)
     others = "".join(f"; {name} {value:.3f}" for name, value in values.items()
-                     if name not in ("server", "floor"))
+                     if name not in verdicts.NO_PEERS)
     print(f"  {case.name}  pair {number}: {values['server']:.3f} / {values['floor']:.3f} "
           f"{case.unit} = {ratio:.3f}{others}", file=sys.stderr)
     for name, result in runs.items():
         warn_of_softirqd(case, name, result)
         warn_of_neighbours(name, result)
+    warn_of_sockets(runs)
 
 
 def judge(options, case):
     """All figures of the case."""
     entrants, rounds = entrants_of(options, case), []
-    for number in range(case.pairs or options.pairs):
+    for number in range(options.pairs):
         rounds.append(play_round(options, case, entrants))
         tell(case, number + 1, rounds[-1])
     return verdicts.of_case(case, rounds)

@@ -2,7 +2,9 @@
 Runs nothing and prints nothing."""
 import statistics
 
-from judge.cases import US
+from judge.cases import BYTES, KERNEL_GOAL, US
+
+NO_PEERS = ("server", "floor", "hold")
 
 
 def softirqd_of(result):
@@ -31,7 +33,7 @@ def compare(values, floors):
 def peers_of(case, rounds):
     """Those that took part in every round. The others failed, which was said."""
     for name in rounds[-1]:
-        if name not in ("server", "floor"):
+        if name not in NO_PEERS:
             runs = [played[name] for played in rounds]
             beside = compare([value_of(case, run) for run in runs],
                              [value_of(case, played["floor"]) for played in rounds])
@@ -49,13 +51,48 @@ def holds(judged, limit):
     return limit is None or judged <= limit
 
 
+def figure(name, unit, pairs, limits):
+    """limits: gate, goal, and whether they are meant for the server's own value."""
+    gate, goal, absolute = limits
+    beside = compare([pair["server"] for pair in pairs], [pair["floor"] for pair in pairs])
+    judged = beside["value"] if absolute else beside["ratio"]
+    return {"case": name, "unit": unit, "server": beside["value"],
+            "floor": statistics.median(pair["floor"] for pair in pairs),
+            "ratio": beside["ratio"], "quartiles": beside["quartiles"], "gate": gate,
+            "goal": goal, "absolute": absolute, "passed": holds(judged, gate),
+            "reached_goal": holds(judged, goal), "peers": {}, "pairs": pairs}
+
+
+def server_ends(played):
+    """Kernel memory of the server's ends alone, and of a bare socket. What connections cost on both
+    ends is known, and so it is with a server that holds its sockets and nothing else; the client's
+    ends are the same. So a server's end is a bare socket and the difference of the two."""
+    def both_ends(run):
+        return run["unreclaimable_bytes_per_conn"]
+
+    bare = statistics.median(run["socket_bytes"] for run in played.values())
+    held = both_ends(played["hold"])
+    return bare, {name: bare + both_ends(run) - held for name, run in played.items()}
+
+
+def kernel_figure(case, rounds):
+    ends = [server_ends(played) for played in rounds]
+    bares = [bare for bare, _ in ends]
+    pairs = [{"server": of["server"], "floor": bare, "ratio": of["server"] / bare}
+             for bare, of in ends]
+    result = figure(f"{case.name}, kernel / bare socket", BYTES, pairs,
+                    (None, KERNEL_GOAL, False))
+    for name in rounds[-1]:
+        if name not in ("server", "hold"):
+            result["peers"][name] = compare([of[name] for _, of in ends], bares)
+    return result
+
+
 def of_case(case, rounds):
     pairs = [pair_of(case, played) for played in rounds]
-    beside = compare([pair["server"] for pair in pairs], [pair["floor"] for pair in pairs])
-    judged = beside["value"] if case.absolute else beside["ratio"]
-    return [{"case": case.name, "unit": case.unit, "server": beside["value"],
-             "floor": statistics.median(pair["floor"] for pair in pairs),
-             "ratio": beside["ratio"], "quartiles": beside["quartiles"], "gate": case.gate,
-             "goal": case.goal, "absolute": case.absolute, "passed": holds(judged, case.gate),
-             "reached_goal": holds(judged, case.goal), "peers": dict(peers_of(case, rounds)),
-             "pairs": pairs}]
+    result = figure(case.name, case.unit, pairs, (case.gate, case.goal, case.absolute))
+    result["peers"] = dict(peers_of(case, rounds))
+    if case.kind != "idle":
+        return [result]
+    result["hold_runs"] = [played["hold"] for played in rounds]
+    return [result, kernel_figure(case, rounds)]

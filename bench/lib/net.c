@@ -23,7 +23,7 @@ size_t net_raise_nofile(void)
     return (size_t)limit.rlim_cur;
 }
 
-static int socket_open(void)
+int net_socket(void)
 {
     const int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     return fd == -1 ? -errno : fd;
@@ -42,7 +42,7 @@ int net_listen(uint16_t *port)
     socklen_t addr_len = sizeof(addr);
     int err;
 
-    const int fd = socket_open();
+    const int fd = net_socket();
     if (fd < 0)
         return fd;
     err = option_on(fd, SOL_SOCKET, SO_REUSEADDR);
@@ -69,7 +69,7 @@ int net_connect(const struct in_addr *source, const struct sockaddr_in *peer)
     const struct sockaddr_in from = {.sin_family = AF_INET, .sin_addr = *source};
     int err;
 
-    const int fd = socket_open();
+    const int fd = net_socket();
     if (fd < 0)
         return fd;
     err = option_on(fd, IPPROTO_TCP, TCP_NODELAY);

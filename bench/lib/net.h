@@ -9,6 +9,8 @@
 
 /* Lets this process have as many descriptors as its hard limit allows; returns how many. */
 size_t net_raise_nofile(void);
+/* A TCP socket, not bound and not connected, or -errno. */
+int net_socket(void) MUST_CHECK;
 /* A listening socket on 127.0.0.1, TCP_NODELAY inherited by what it accepts, or -errno.
  * *port 0: any; it is set to the real one. */
 int net_listen(uint16_t *port) MUST_CHECK;

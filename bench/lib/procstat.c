@@ -82,3 +82,8 @@ uint64_t procstat_slab_bytes(void)
 {
     return kilobytes_of("/proc/meminfo", "Slab");
 }
+
+uint64_t procstat_unreclaimable_bytes(void)
+{
+    return kilobytes_of("/proc/meminfo", "SUnreclaim");
+}

@@ -19,3 +19,6 @@ uint64_t procstat_pss_bytes(pid_t pid);
 uint64_t procstat_pss_anon_bytes(pid_t pid);
 /* Slab memory of the whole machine in bytes: both ends of every connection. */
 uint64_t procstat_slab_bytes(void);
+/* The part of it that is not inodes and names: reading /proc fills those, sockets have one of each
+ * whoever serves them. */
+uint64_t procstat_unreclaimable_bytes(void);
