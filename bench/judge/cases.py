@@ -7,6 +7,8 @@ US, BYTES = "us", "B"
 KERNEL_GOAL = 1.10  # an idle connection's kernel memory, to a bare socket's
 # The three that are gated at each change; the others take their time.
 GATED = ["fanout", "coalesce", "idle"]
+# They need uproar's own options: no other server can be judged by them.
+UPROARS = ["reactors", "resume"]
 
 
 class Case:
@@ -17,6 +19,8 @@ class Case:
         self.kind = None  # what bench/run calls it
         self.proto = "sse" if "--sse" in client else "ws"
         self.floor = more.get("floor", [])  # arguments of the floor
+        self.threads = more.get("threads")  # reactors of the server; None: as it was given
+        self.threads_beside = more.get("threads_beside")  # of itself instead of the floor
         self.peer_client = more.get("peer_client", [])  # the client's, besides, with a peer
         self.gate = more.get("gate")  # fails above it; None: nothing agreed
         self.goal = more.get("goal")  # said, not enforced
@@ -26,13 +30,23 @@ class Case:
         self.seconds = more.get("seconds", RUN_SECONDS_MAX)
 
 
-def fanout_cases(proto):
+def paced_args(proto, conns, messages):
     """One message per send: a fixed 50,000 deliveries/s, one message in flight."""
+    return ["fanout", "--conns", conns, "--bytes", 512, "--rate", 50000, "--messages", messages,
+            "--warmup", messages // 5] + proto_args(proto)
+
+
+def fanout_cases(proto):
     for conns, messages in ((1000, 150), (10000, 30)):
-        yield Case(f"fan-out {proto} {conns} x 512 B",
-                   ["fanout", "--conns", conns, "--bytes", 512, "--rate", 50000,
-                    "--messages", messages, "--warmup", messages // 5] + proto_args(proto),
+        yield Case(f"fan-out {proto} {conns} x 512 B", paced_args(proto, conns, messages),
                    "cpu_us_per_delivery", US, gate=1.10, goal=1.05, conns=conns)
+
+
+def reactors_cases(proto):
+    """The same with two reactors, which share the topic; beside it the same server with one."""
+    for conns, messages in ((1000, 150), (10000, 30)):
+        yield Case(f"2 reactors / 1, {proto} {conns} x 512 B", paced_args(proto, conns, messages),
+                   "cpu_us_per_delivery", US, goal=1.05, conns=conns, threads=2, threads_beside=1)
 
 
 def coalesce_cases(proto, window, publishers):
@@ -83,11 +97,9 @@ def publish_cases():
 def resume_cases(program):
     """10,000 resume at once. Not a ratio: no turn of the loop may take longer than 50 ms."""
     for threads in (1, 2):
-        case = Case(f"resume, {threads} reactor{'s'[:threads - 1]}", [], "turns_above_50_ms", "",
-                    gate=0, goal=0, absolute=True, conns=10000, program=program,
-                    seconds=RESUME_SECONDS_MAX)
-        case.threads = threads
-        yield case
+        yield Case(f"resume, {threads} reactor{'s'[:threads - 1]}", [], "turns_above_50_ms", "",
+                   gate=0, goal=0, absolute=True, conns=10000, program=program,
+                   seconds=RESUME_SECONDS_MAX, threads=threads)
 
 
 def proto_args(proto):
@@ -105,12 +117,18 @@ def makers_of(options):
         "echo": lambda: echo_cases(options.echo_path),
         "connect": connect_cases,
         "publish": publish_cases,
+        "reactors": lambda: [c for p in protos for c in reactors_cases(p)],
         "resume": lambda: resume_cases(options.resume),
     }
 
 
 def kinds_of(options):
-    return GATED if options.what == "all" else [options.what]
+    if options.what == "gated":
+        return GATED
+    if options.what != "all":
+        return [options.what]
+    return [kind for kind in makers_of(options)
+            if kind not in UPROARS or not options.is_foreign]
 
 
 def cases_of(options):

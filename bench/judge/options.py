@@ -25,9 +25,10 @@ def find_program(build, name):
 
 def parse():
     parser = argparse.ArgumentParser(prog="bench/run", description=DESCRIPTION)
-    parser.add_argument("what", nargs="?", default="all",
+    parser.add_argument("what", nargs="?", default="gated",
                         choices=["fanout", "coalesce", "idle", "echo", "connect", "publish",
-                                 "resume", "all"])
+                                 "reactors", "resume", "gated", "all"],
+                        help="gated (the default): fanout, coalesce and idle")
     parser.add_argument("--pairs", type=int, default=9, help="at least 9 for a figure to count")
     parser.add_argument("--json", metavar="FILE", help="everything that was measured")
     parser.add_argument("--proto", choices=["ws", "sse", "both"], default="ws")
@@ -46,6 +47,8 @@ def parse():
     parser.add_argument("--build", default=os.path.join(BENCH, "..", "build", "release"))
     parser.add_argument("--server-core", type=int, default=0)
     parser.add_argument("--client-core", type=int, default=1)
+    parser.add_argument("--reactor-cores", metavar="N,...",
+                        help="reactors: where both run; default: the server's core")
     return parser.parse_args()
 
 
@@ -56,10 +59,18 @@ def server_command(options):
             + (["--io", options.io] if options.io else []) + shlex.split(options.server_args))
 
 
+def cores_named(text):
+    try:
+        return {int(core) for core in text.split(",")}
+    except ValueError:
+        sys.exit(f"bench/run: --reactor-cores takes numbers, not '{text}'")
+
+
 def refuse_what_cannot_work(options):
     cores = os.sched_getaffinity(0)
-    if not {options.server_core, options.client_core} <= cores:
-        sys.exit(f"bench/run: needs two cores to pin to, has {sorted(cores)}")
+    wanted = {options.server_core, options.client_core} | cores_named(options.reactor_cores)
+    if not wanted <= cores:
+        sys.exit(f"bench/run: wants the cores {sorted(wanted)} to pin to, has {sorted(cores)}")
     if options.publishers < 1 or options.window % options.publishers != 0:
         sys.exit("bench/run: --publishers must divide --window")
     files = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
@@ -72,6 +83,8 @@ def complete(options):
     """Fills in the programs' paths and refuses what cannot work before anything is started."""
     options.client = find_program(options.build, "client")
     options.floor = find_program(options.build, "floor")
+    options.is_foreign = bool(options.server)
+    options.reactor_cores = options.reactor_cores or str(options.server_core)
     resumes = "resume" in kinds_of(options)
     options.resume = find_program(options.build, "resume") if resumes else None
     options.server = server_command(options)

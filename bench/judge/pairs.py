@@ -58,14 +58,26 @@ def warn_of_neighbours(name, result):
               file=sys.stderr)
 
 
-def entrants_of(options, case):
-    def run(command):
-        return lambda: Server(command, options.server_core)
+def commands_of(options, case):
+    """The server's command and the one it is held against: the floor's, or its own."""
+    def with_threads(threads):
+        return options.server + (["--threads", threads] if threads else [])
 
-    entrants = [Entrant("server", run(options.server)),
-                Entrant("floor", run([options.floor] + case.floor))]
+    floor = [options.floor] + case.floor
+    return (with_threads(case.threads),
+            with_threads(case.threads_beside) if case.threads_beside else floor)
+
+
+def entrants_of(options, case):
+    cores = options.reactor_cores if case.kind == "reactors" else options.server_core
+
+    def entrant(name, command):
+        return Entrant(name, lambda: Server(command, cores))
+
+    server, floor = commands_of(options, case)
+    entrants = [entrant("server", server), entrant("floor", floor)]
     if case.kind == "idle":
-        entrants.append(Entrant("hold", run([options.floor, "-h"])))
+        entrants.append(entrant("hold", [options.floor, "-h"]))
     for peer in options.peers:
         if peers.runs(peer, case):
             entrants.append(Entrant(peer.name, lambda p=peer: p.start(options, case),

@@ -52,6 +52,8 @@ def print_all(results):
         print_row(r)
         for name, peer in r["peers"].items():
             print_peer(r, name, peer)
+        if r["beside"] != "floor":
+            print(f"    (beside {r['beside']}, not the floor)")
     for r in judged:
         if len(r["pairs"]) < PAIRS_MIN and not r["absolute"]:
             print(f"{r['case']}: {len(r['pairs'])} pairs only: an indication, no figure")

@@ -25,7 +25,7 @@ def quartiles(values):
 
 
 def compare(values, floors):
-    """One entrant beside the floor, each of its values with the floor's of the same round."""
+    """One entrant beside another, each of its values with the other's of the same round."""
     low, ratio, high = quartiles([v / max(f, 1e-3) for v, f in zip(values, floors)])
     return {"value": statistics.median(values), "ratio": ratio, "quartiles": [low, high]}
 
@@ -82,6 +82,7 @@ def kernel_figure(case, rounds):
              for bare, of in ends]
     result = figure(f"{case.name}, kernel / bare socket", BYTES, pairs,
                     (None, KERNEL_GOAL, False))
+    result["beside"] = "a bare socket"
     for name in rounds[-1]:
         if name not in ("server", "hold"):
             result["peers"][name] = compare([of[name] for _, of in ends], bares)
@@ -91,6 +92,7 @@ def kernel_figure(case, rounds):
 def of_case(case, rounds):
     pairs = [pair_of(case, played) for played in rounds]
     result = figure(case.name, case.unit, pairs, (case.gate, case.goal, case.absolute))
+    result["beside"] = "one reactor" if case.threads_beside else "floor"
     result["peers"] = dict(peers_of(case, rounds))
     if case.kind != "idle":
         return [result]
