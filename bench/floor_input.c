@@ -2,36 +2,23 @@
  * Found by pattern; a request that fits no pattern gets 404. */
 #include "floor.h"
 #include "lib/head.h"
+#include "lib/upgrade.h"
 
 #include <errno.h>
-#include <openssl/evp.h>
-#include <stdio.h>
 
 int floor_input_init(struct floor *f)
 {
-    unsigned char digest[EVP_MAX_MD_SIZE];
-    f->sha1 = EVP_MD_fetch(NULL, "SHA1", NULL);
-    /* Once for nothing: the library sets itself up at the first use. */
-    return f->sha1 && EVP_Digest("", 0, digest, NULL, f->sha1, NULL) == 1 ? 0 : -ENOMEM;
+    f->sha1 = upgrade_digest();
+    return f->sha1 ? 0 : -ENOMEM;
 }
 
-/* RFC 6455, 4.2.2: base64(SHA-1(key and this)). */
 static void upgrade(struct floor *f, int fd, struct bytes key)
 {
-    char joined[128], accept[32], reply[160];
-    unsigned char digest[EVP_MAX_MD_SIZE];
-    unsigned digest_len = 0;
-
-    const int len = snprintf(joined, sizeof(joined), "%.*s258EAFA5-E914-47DA-95CA-C5AB0DC85B11",
-                             (int)(key.len < 64 ? key.len : 64), (const char *)key.at);
-    if (EVP_Digest(joined, (size_t)len, digest, &digest_len, f->sha1, NULL) != 1)
+    char reply[UPGRADE_REPLY_MAX];
+    const size_t len = upgrade_reply(reply, key, f->sha1);
+    if (len == 0)
         return;
-    EVP_EncodeBlock((unsigned char *)accept, digest, (int)digest_len);
-    const int reply_len = snprintf(reply, sizeof(reply),
-                                   "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n"
-                                   "Connection: Upgrade\r\nSec-WebSocket-Accept: %s\r\n\r\n",
-                                   accept);
-    floor_send(f, fd, (struct bytes){(const uint8_t *)reply, (size_t)reply_len});
+    floor_send(f, fd, (struct bytes){(const uint8_t *)reply, len});
     floor_subscribe(f, fd, CONN_WS);
 }
 
