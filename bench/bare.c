@@ -9,7 +9,6 @@
 
 #include <errno.h>
 #include <getopt.h>
-#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -44,6 +43,8 @@ static void ping_until(struct bare *b, uint32_t end)
 /* Everybody once a period, as far as the period has gone. */
 static void ping_some(struct bare *b)
 {
+    if (b->ping_ms == 0)
+        return;
     uint64_t passed_ms = now_ms() - b->period_began_ms;
     if (passed_ms >= b->ping_ms) {
         ping_until(b, b->high);
@@ -64,11 +65,8 @@ static bool sleep_until(struct bare *b, uint64_t deadline_ms)
     struct pollfd fds[] = {{.fd = b->bell_fd, .events = POLLIN},
                            {.fd = b->signal_fd, .events = POLLIN}};
     const uint64_t now = now_ms();
-    const int wait_ms = deadline_ms == UINT64_MAX ? -1
-                        : deadline_ms > now       ? (int)(deadline_ms - now)
-                                                  : 0;
     uint64_t rung;
-    if (poll(fds, 2, wait_ms) < 0)
+    if (poll(fds, 2, deadline_ms > now ? (int)(deadline_ms - now) : 0) < 0 && errno != EINTR)
         bare_fail("poll", -errno);
     if (fds[0].revents && read(b->bell_fd, &rung, sizeof(rung)) < 0)
         bare_fail("read of the bell", -errno);
@@ -77,11 +75,10 @@ static bool sleep_until(struct bare *b, uint64_t deadline_ms)
 
 static void run(struct bare *b)
 {
-    uint64_t tick_ms = b->ping_ms > 0 ? now_ms() : UINT64_MAX;
-    b->period_began_ms = tick_ms;
+    uint64_t tick_ms = b->period_began_ms = now_ms();
     do {
         bare_rings_serve(b);
-        if (tick_ms != UINT64_MAX && now_ms() >= tick_ms) {
+        if (now_ms() >= tick_ms) {
             ping_some(b);
             tick_ms = now_ms() + TICK_MS;
         }
@@ -138,14 +135,13 @@ int main(int argc, char **argv)
     uint16_t port = 0;
     if (!read_options(argc, argv, &b, &count, &port))
         return usage();
-    const size_t files_max = net_raise_nofile(); /* of one ring's table as well */
-    const uint32_t table_max = files_max < INT_MAX ? (uint32_t)files_max : INT_MAX;
-    if (table_max == 0)
+    const size_t files_max = net_raise_nofile(); /* that of a ring's table, too */
+    if (files_max == 0)
         bare_fail("RLIMIT_NOFILE", -EMFILE);
     open_signals(&b);
     bare_input_init(&b);
     /* A few more, for publishers and for who comes before who left is gone. */
-    bare_rings_open(&b, count + count / 50 + BARE_ACCEPTS_MAX, table_max);
+    bare_rings_open(&b, count + count / 50 + BARE_ACCEPTS_MAX, files_max);
     b.listen_fd = net_listen(&port);
     if (b.listen_fd < 0)
         bare_fail("listen", b.listen_fd);

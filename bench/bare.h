@@ -12,7 +12,8 @@ enum {
     BARE_CQ_ENTRIES = 4096,   /* what is more waits in the kernel's overflow list */
     BARE_ACCEPTS_MAX = 64,    /* in flight on all rings */
     BARE_SLICE_LEN = 1 << 14, /* one receive: no request in bench is larger */
-    BARE_BODY_MAX = 1 << 14,  /* so is no body */
+    BARE_BODY_MAX = BARE_SLICE_LEN,
+    BARE_TABLE_MAX = 1 << 20, /* the kernel's own limit on a ring's registered files */
 };
 
 enum bare_kind {
@@ -25,7 +26,8 @@ enum bare_kind {
 
 struct bare_ring {
     struct io_uring ring;
-    uint32_t vacant; /* places in its table that no connection has and no accept will take */
+    uint32_t base;   /* the number of the connection in its first slot */
+    uint32_t vacant; /* slots in its table that no connection has and no accept will take */
 };
 
 /* Slots whose poll has fired, first in first out. One poll a slot: it cannot run over. */
@@ -37,7 +39,7 @@ struct bare_queue {
 struct bare {
     struct bare_ring *rings;
     uint32_t ring_count, slots_per_ring;
-    uint32_t high;  /* connections are below; a connection's number is its ring's base + its slot */
+    uint32_t high;  /* all connections are below; a connection's number: ring's base + slot */
     uint8_t *kinds; /* enum bare_kind, by number */
     int listen_fd, bell_fd, signal_fd;
     uint32_t accept_ring, accepts_in_flight;
@@ -53,8 +55,8 @@ struct bare {
 
 _Noreturn void bare_fail(const char *what, int err);
 
-/* bare_rings.c: opens rings for count connections, with tables of table_max at most. */
-void bare_rings_open(struct bare *b, uint32_t count, uint32_t table_max);
+/* bare_rings.c: opens rings for count connections, in tables of files_max at most. */
+void bare_rings_open(struct bare *b, uint32_t count, size_t files_max);
 void bare_rings_close(struct bare *b);
 /* What has come for any of them, until nothing more has; then new accepts. */
 void bare_rings_serve(struct bare *b);

@@ -56,7 +56,7 @@ static void close_conn(struct bare *b, struct bare_ring *r, uint32_t slot)
     struct io_uring_sqe *sqe = next_sqe(r);
     io_uring_prep_close_direct(sqe, slot);
     tag(sqe, OP_CLOSE, slot, IOSQE_CQE_SKIP_SUCCESS);
-    b->kinds[(uint32_t)(r - b->rings) * b->slots_per_ring + slot] = BARE_CLOSED;
+    b->kinds[r->base + slot] = BARE_CLOSED;
     r->vacant++; /* an accept that takes the place is queued behind the close */
 }
 
@@ -123,7 +123,7 @@ static void on_accept(struct bare *b, struct bare_ring *r, int result)
         r->vacant++;
         return;
     }
-    const uint32_t conn = (uint32_t)(r - b->rings) * b->slots_per_ring + (uint32_t)result;
+    const uint32_t conn = r->base + (uint32_t)result;
     b->kinds[conn] = BARE_HTTP;
     if (conn >= b->high)
         b->high = conn + 1;
@@ -197,7 +197,7 @@ static void receive(struct bare *b, struct bare_ring *r, const uint32_t *slots, 
 
 static void on_received(struct bare *b, struct bare_ring *r, uint32_t slot, uint32_t index)
 {
-    const uint32_t conn = (uint32_t)(r - b->rings) * b->slots_per_ring + slot;
+    const uint32_t conn = r->base + slot;
     const int result = b->received[index];
     const struct span in = {b->slices + (size_t)index * BARE_SLICE_LEN, (size_t)result};
     if (result == -EAGAIN || (result > 0 && bare_input(b, conn, in)))
@@ -228,12 +228,23 @@ static bool has_deferred(const struct bare_ring *r)
 }
 
 /* A newer kernel (6.18) runs only 20 of what it deferred a call: all are taken in before the
- * receives, for larger batches. */
+ * receives, for larger batches. A call that brings nothing ends it, for the flag can stay up with
+ * nothing behind it: the core that added the work raises it a moment later, when we may have run
+ * the work already, and only running more lowers it. Was there something yet (20 accepts, say,
+ * that found nobody), the next turn finds it, a tick later at most. */
+static void run_deferred(struct bare *b, struct bare_ring *r)
+{
+    bool brought = true;
+    while (brought && has_deferred(r)) {
+        brought = io_uring_get_events(&r->ring) >= 0 && io_uring_cq_ready(&r->ring) > 0;
+        reap(b, r);
+    }
+}
+
 static void serve(struct bare *b, struct bare_ring *r)
 {
-    for (reap(b, r); has_deferred(r); reap(b, r))
-        if (io_uring_get_events(&r->ring) < 0)
-            break;
+    reap(b, r);
+    run_deferred(b, r);
     while (b->readable.tail != b->readable.head)
         receive_batch(b, r);
 }
@@ -268,6 +279,7 @@ static void open_ring(struct bare *b, struct bare_ring *r)
         err = io_uring_register_eventfd(&r->ring, b->bell_fd);
     if (err != 0)
         bare_fail("a ring and its table", err);
+    r->base = (uint32_t)(r - b->rings) * b->slots_per_ring;
     r->vacant = b->slots_per_ring;
 }
 
@@ -285,8 +297,9 @@ static void open_memory(struct bare *b)
         bare_fail("memory", -ENOMEM);
 }
 
-void bare_rings_open(struct bare *b, uint32_t count, uint32_t table_max)
+void bare_rings_open(struct bare *b, uint32_t count, size_t files_max)
 {
+    const uint32_t table_max = files_max < BARE_TABLE_MAX ? (uint32_t)files_max : BARE_TABLE_MAX;
     b->ring_count = divided_up(count, table_max);
     b->slots_per_ring = divided_up(count, b->ring_count);
     b->bell_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
