@@ -18,6 +18,7 @@ enum {
     DEFERRED_A_CALL = 20, /* see run_deferred() */
     RUNS_MAX = 2 * IO_EVENTS_MAX / DEFERRED_A_CALL,
     SILENCE_RUNS_MAX = 1000,
+    FLAGGED_SLEEP_NS = 10000000,
 };
 
 /* --- submitting ------------------------------------------------------------------------------- */
@@ -159,11 +160,24 @@ static bool has_deferred(const struct uring_ring *r)
     return (flags & (IORING_SQ_TASKRUN | IORING_SQ_CQ_OVERFLOW)) != 0;
 }
 
-/* Until there is none. Submits on the way. */
+/* Until there is none, or a run brings nothing: who adds work raises the flag a moment later, and
+ * when the work was run in between, it stays up with nothing behind it. Submits on the way. */
 static void run_flagged(struct uring *u, struct uring_ring *r)
 {
-    for (int i = 0; i < RUNS_MAX && has_deferred(r) && enter(r, 0) >= 0; i++)
+    for (int i = 0; i < RUNS_MAX && has_deferred(r); i++) {
+        if (enter(r, 0) < 0 || io_uring_cq_ready(&r->ring) == 0)
+            return;
         reap(u, r);
+    }
+}
+
+/* Work that brought nothing may have more behind it, for which no bell rings. */
+static uint64_t longest_sleep_ns(const struct uring *u)
+{
+    for (const struct uring_ring *r = u->rings; r < u->rings + u->ring_count; r++)
+        if (has_deferred(r))
+            return FLAGGED_SLEEP_NS;
+    return UINT64_MAX;
 }
 
 /* All but home, which is entered in any case. */
@@ -229,9 +243,10 @@ static void sleep_over_all(struct uring *u, uint64_t timeout_ns)
 {
     const uint64_t deadline_ns = deadline_after(timeout_ns);
     int err = 0;
-    for (uint64_t wait_ns = timeout_ns; wait_ns > 0 && err >= 0;) {
+    for (uint64_t wait_ns = timeout_ns; wait_ns > 0 && (err >= 0 || err == -ETIME);) {
         bell_arm(u);
-        err = enter_home(u, wait_ns);
+        const uint64_t longest_ns = longest_sleep_ns(u);
+        err = enter_home(u, wait_ns < longest_ns ? wait_ns : longest_ns);
         if (run_all(u))
             return;
         wait_ns = left_ns(deadline_ns);
