@@ -83,6 +83,7 @@ static void run(struct bare *b)
             tick_ms = now_ms() + TICK_MS;
         }
     } while (sleep_until(b, tick_ms));
+    bare_rings_serve(b); /* the last sends may have fallen short, too */
 }
 
 /* --- starting --------------------------------------------------------------------------------- */

@@ -142,7 +142,7 @@ static void push(struct bare_queue *q, uint32_t slot)
 static void check_send(int result)
 {
     if (result >= 0 || result == -EAGAIN)
-        bare_fail("a send fell short", result < 0 ? result : -EMSGSIZE);
+        bare_fail("a send fell short", -EAGAIN);
 }
 
 static void on_completion(struct bare *b, struct bare_ring *r, const struct io_uring_cqe *cqe)
