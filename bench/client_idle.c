@@ -12,13 +12,14 @@
 #include <unistd.h>
 
 struct memory {
-    uint64_t pss, pss_anon, slab, unreclaimable;
+    uint64_t pss, pss_anon, slab, unreclaimable, sockets;
 };
 
 static struct memory memory_now(pid_t pid)
 {
     return (struct memory){procstat_pss_bytes(pid), procstat_pss_anon_bytes(pid),
-                           procstat_slab_bytes(), procstat_unreclaimable_bytes()};
+                           procstat_slab_bytes(), procstat_unreclaimable_bytes(),
+                           procstat_tcp_sockets()};
 }
 
 static double grown(uint64_t before, uint64_t after, uint32_t conns)
@@ -32,6 +33,12 @@ struct idle {
     struct memory before, after;
 };
 
+/* Sockets that came (or went: negative) and are not ours. */
+static int64_t foreign_sockets(const struct idle *i)
+{
+    return (int64_t)i->after.sockets - (int64_t)i->before.sockets - 2 * (int64_t)i->swarm.opened;
+}
+
 static void idle_print(const struct idle *i, bool ok)
 {
     const struct swarm *s = &i->swarm;
@@ -43,6 +50,7 @@ static void idle_print(const struct idle *i, bool ok)
         ",\"slab_bytes_per_conn\":%.1f,\"unreclaimable_bytes_per_conn\":%.1f,\"socket_bytes\":%.1f",
         grown(i->before.slab, i->after.slab, s->opened),
         grown(i->before.unreclaimable, i->after.unreclaimable, s->opened), i->socket_bytes);
+    printf(",\"foreign_sockets\":%" PRId64, foreign_sockets(i));
     printf(",\"pss_before\":%" PRIu64 ",\"pss_after\":%" PRIu64 ",\"user_bytes_per_conn\":%.1f"
            ",\"anon_bytes_per_conn\":%.1f}\n",
            i->before.pss, i->after.pss, grown(i->before.pss, i->after.pss, s->opened),

@@ -10,12 +10,12 @@ from judge.servers import Failed, Server, pinned
 from judge.verdicts import softirqd_of, value_of
 
 
-def warn_of_sockets(runs):
-    """Somebody else's sockets come and go: what is kernel memory of ours cannot be told apart."""
-    sizes = [run["socket_bytes"] for run in runs.values() if "socket_bytes" in run]
-    if sizes and max(sizes) > 1.1 * min(sizes):
-        print(f"  note: a bare socket took {min(sizes):.0f} to {max(sizes):.0f} B: others open "
-              "sockets meanwhile, the kernel's memory is no figure", file=sys.stderr)
+def warn_of_sockets(name, result):
+    """Their memory is in the same slabs as that of ours."""
+    if result["mode"] == "idle" and verdicts.is_disturbed(result):
+        print(f"  note: {name}: {result['foreign_sockets']} sockets of others came or went, one of "
+              f"ours took {result['socket_bytes']:.0f} B: the kernel's memory is no figure",
+              file=sys.stderr)
 
 
 class Entrant:
@@ -110,7 +110,7 @@ def tell(case, number, runs):
     for name, result in runs.items():
         warn_of_softirqd(case, name, result)
         warn_of_neighbours(name, result)
-    warn_of_sockets(runs)
+        warn_of_sockets(name, result)
 
 
 def judge(options, case):

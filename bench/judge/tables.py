@@ -22,6 +22,8 @@ def limit_text(r, limit):
 
 
 def verdict_text(r):
+    if r.get("disturbed"):
+        return "DISTURBED: no figure"
     if r["gate"] is None and r["goal"] is None:
         return ""
     verdict = "FAIL" if not r["passed"] else "pass" if r["gate"] is not None else "goal reached"

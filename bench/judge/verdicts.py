@@ -5,6 +5,8 @@ import statistics
 from judge.cases import BYTES, KERNEL_GOAL, US
 
 NO_PEERS = ("server", "floor", "hold")
+FOREIGN_SHARE_MAX = 0.01  # of the connections: sockets of others that come or go in a run
+SOCKET_BYTES_MIN = 3000  # its objects are more: less means slabs that others left half empty
 
 
 def softirqd_of(result):
@@ -75,14 +77,21 @@ def server_ends(played):
     return bare, {name: bare + both_ends(run) - held for name, run in played.items()}
 
 
+def is_disturbed(run):
+    """An idle run in which kernel memory cannot be told apart from that of others' sockets."""
+    return (abs(run["foreign_sockets"]) > FOREIGN_SHARE_MAX * run["conns"]
+            or run["socket_bytes"] < SOCKET_BYTES_MIN)
+
+
 def kernel_figure(case, rounds):
     ends = [server_ends(played) for played in rounds]
     bares = [bare for bare, _ in ends]
-    pairs = [{"server": of["server"], "floor": bare, "ratio": of["server"] / bare}
+    pairs = [{"server": of["server"], "floor": bare, "ratio": of["server"] / max(bare, 1)}
              for bare, of in ends]
     result = figure(f"{case.name}, kernel / bare socket", BYTES, pairs,
                     (None, KERNEL_GOAL, False))
     result["beside"] = "a bare socket"
+    result["disturbed"] = any(is_disturbed(run) for played in rounds for run in played.values())
     for name in rounds[-1]:
         if name not in ("server", "hold"):
             result["peers"][name] = compare([of[name] for _, of in ends], bares)

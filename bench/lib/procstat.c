@@ -1,4 +1,4 @@
-/* CPU clocks of other processes and two /proc files.
+/* CPU clocks of other processes and a few /proc files.
  * Does not cache: each call asks anew. */
 #include "lib/procstat.h"
 
@@ -86,4 +86,20 @@ uint64_t procstat_slab_bytes(void)
 uint64_t procstat_unreclaimable_bytes(void)
 {
     return kilobytes_of("/proc/meminfo", "SUnreclaim");
+}
+
+uint64_t procstat_tcp_sockets(void)
+{
+    unsigned long count = 0;
+    char line[256];
+    FILE *file = fopen("/proc/net/sockstat", "re");
+    if (!file)
+        return 0;
+    while (fgets(line, sizeof(line), file)) {
+        const char *at = strncmp(line, "TCP:", 4) == 0 ? strstr(line, " alloc ") : NULL;
+        if (at)
+            count = strtoul(at + strlen(" alloc "), NULL, 10);
+    }
+    fclose(file);
+    return count;
 }

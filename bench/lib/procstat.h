@@ -22,3 +22,5 @@ uint64_t procstat_slab_bytes(void);
 /* The part of it that is not inodes and names: reading /proc fills those, sockets have one of each
  * whoever serves them. */
 uint64_t procstat_unreclaimable_bytes(void);
+/* TCP sockets of the whole machine. */
+uint64_t procstat_tcp_sockets(void);
