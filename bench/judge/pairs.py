@@ -85,17 +85,19 @@ def entrants_of(options, case):
     return entrants
 
 
-def play_round(options, case, entrants):
-    """One run of each, by name. A peer that fails has no figure in this case; what failed is said,
-    and it takes no further part. Without server or floor there is no round."""
+def play_round(options, case, entrants, failed):
+    """One run of each, by name. A peer that fails has no figure in this case: what went wrong is
+    said and goes to failed, and it takes no further part. Without server or floor there is no
+    round."""
     runs = {}
     for entrant in list(entrants):
         try:
             runs[entrant.name] = measure(options, case, entrant.start(), entrant.client_args)
-        except Failed as failed:
+        except Failed as reason:
             if not entrant.is_peer:
                 raise
-            print(f"bench/run: no figure for {entrant.name}: {failed}", file=sys.stderr)
+            print(f"bench/run: no figure for {entrant.name}: {reason}", file=sys.stderr)
+            failed[entrant.name] = str(reason)
             entrants.remove(entrant)
     return runs
 
@@ -115,8 +117,10 @@ def tell(case, number, runs):
 
 def judge(options, case):
     """All figures of the case."""
-    entrants, rounds = entrants_of(options, case), []
+    entrants, rounds, failed = entrants_of(options, case), [], {}
     for number in range(options.pairs):
-        rounds.append(play_round(options, case, entrants))
+        rounds.append(play_round(options, case, entrants, failed))
         tell(case, number + 1, rounds[-1])
-    return verdicts.of_case(case, rounds)
+    figures = verdicts.of_case(case, rounds)
+    figures[0]["peers_failed"] = failed
+    return figures
