@@ -17,7 +17,8 @@ enum {
     CONSUME_LOOK = 16,   /* entries between looks at the clock */
     AGE_INTERVAL_MS = 1000,
     DRAIN_STEP_MS = 20,
-    SLICE_NS = 8000000, /* of receiving, or of flushing: the rest waits for the next turn */
+    SLICE_NS = 8000000,   /* of receiving, or of flushing: the rest waits for the next turn */
+    SPREAD_TOGETHER = 32, /* connections */
 };
 
 /* --- setting up ------------------------------------------------------------------------------- */
@@ -166,6 +167,13 @@ ON_REACTOR uint32_t reactor_jitter(struct reactor *r, uint32_t low, uint32_t hig
     /* A linear congruential step: spreading needs no secrecy. */
     r->jitter = r->jitter * 6364136223846793005u + 1442695040888963407u;
     return low + (uint32_t)((r->jitter >> 33) % (high - low));
+}
+
+uint32_t reactor_spread(const struct reactor *r, const struct conn *c, uint32_t every_ms)
+{
+    /* Multiples of the golden ratio lie evenly in a circle, however many there are. */
+    const uint32_t turn = reactor_slot(r, c) / SPREAD_TOGETHER * UINT32_C(0x9e3779b9);
+    return every_ms - (uint32_t)((uint64_t)turn * (every_ms / 8 + 1) >> 32);
 }
 
 /* --- events ----------------------------------------------------------------------------------- */

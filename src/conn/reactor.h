@@ -97,3 +97,7 @@ bool reactor_slice_is_over(const struct reactor *r);
 ON_REACTOR void reactor_queue_read(struct reactor *r, struct conn *c);
 /* A random delay in [low, high). */
 ON_REACTOR uint32_t reactor_jitter(struct reactor *r, uint32_t low, uint32_t high);
+/* The time from one ping or heartbeat to the next: up to an eighth shorter, so that those opened
+ * together are not all due together. Neighbours are: what one of them needs, here and in the
+ * kernel, lies beside what the next one needs. */
+uint32_t reactor_spread(const struct reactor *r, const struct conn *c, uint32_t every_ms);

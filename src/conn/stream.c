@@ -78,7 +78,7 @@ static ON_REACTOR void schedule(struct reactor *r, struct conn *c)
     if (max_ms > 0 && left_ms < every_ms)
         conn_set_timer(r, c, left_ms);
     else
-        conn_set_timer(r, c, every_ms - reactor_jitter(r, 0, every_ms / 8 + 1));
+        conn_set_timer(r, c, reactor_spread(r, c, every_ms));
 }
 
 static ON_REACTOR void begin_stream(struct reactor *r, struct conn *c, const struct http_request *q,

@@ -120,8 +120,7 @@ static ON_REACTOR void first_frames(struct reactor *r, struct conn *c, const str
         goodbye(r, c, WS_CLOSE_NORMAL, "the topic is finished");
         return;
     }
-    const uint32_t every_ms = r->broker->settings.ping_ms;
-    conn_set_timer(r, c, every_ms - reactor_jitter(r, 0, every_ms / 8 + 1));
+    conn_set_timer(r, c, reactor_spread(r, c, r->broker->settings.ping_ms));
 }
 
 static ON_REACTOR void begin_websocket(struct reactor *r, struct conn *c,

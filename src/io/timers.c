@@ -9,7 +9,7 @@
 
 enum {
     BLOCK = 64,           /* deadlines looked at together, without a branch in between */
-    SLOTS_PER_MS = 20000, /* at most so many are swept per millisecond, on average */
+    SLOTS_PER_MS = 5000,  /* at most so many are swept per millisecond, on average */
     NEVER_MS = INT32_MAX, /* a distance that no deadline has */
 };
 

@@ -116,7 +116,7 @@ Test(timers, a_call_may_set_other_slots_before_and_behind_the_hand)
     cr_assert(eq(u32, timers_wait_ms(&timers, 101), 29));
     timers_run(&timers, 130, set_another, &timers);
     cr_assert(timers_is_set(&timers, 100000));
-    timers_run(&timers, 140, set_another, &timers);
+    timers_run(&timers, 160, set_another, &timers);
     cr_assert(eq(uint, calls, 3));
 }
 
@@ -153,7 +153,7 @@ Test(timers, time_may_wrap)
 
 Test(timers, many_slots_are_swept_less_often_but_none_is_late_by_more_than_the_interval)
 {
-    const uint32_t interval_ms = 1 + SLOTS / 20000;
+    const uint32_t interval_ms = 1 + SLOTS / 5000;
     timers_set(&timers, SLOTS - 1, 1000000);
     timers_set(&timers, 0, 100);
     timers_set(&timers, 1, 101);
@@ -209,9 +209,9 @@ Test(timers, a_sweep_over_a_million_slots_is_a_small_part_of_its_interval)
         timers_set(&timers, slot, 1000000 + slot);
     uint64_t best_ns = UINT64_MAX;
     for (uint32_t i = 1; i <= SWEEPS; i++) {
-        timers_set(&timers, 5, 100 * i); /* makes this one sweep */
+        timers_set(&timers, 5, 250 * i); /* makes this one sweep */
         const uint64_t start_ns = clock_monotonic_ns();
-        cr_assert(eq(uint, run_at(100 * i), 1));
+        cr_assert(eq(uint, run_at(250 * i), 1));
         const uint64_t took_ns = clock_monotonic_ns() - start_ns;
         best_ns = took_ns < best_ns ? took_ns : best_ns;
     }
