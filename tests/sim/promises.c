@@ -2,6 +2,7 @@
  * two steps. */
 #include "sim/promises.h"
 
+#include "base/clock.h"
 #include "sim/failure.h"
 #include "sim/peers.h"
 
@@ -17,6 +18,24 @@ static void check_history(const struct world *w, unsigned index)
               "reactor %u retains %lu bytes", index, (unsigned long)h->bytes);
 }
 
+/* What there is room for is retained, and what is old is let go of: the reactors look once a second
+ * while they are awake, and may have stalled. */
+static void check_retention(const struct world *w, unsigned index)
+{
+    const struct reactor *r = &w->reactors[index];
+    const struct history *h = &r->subscriptions.history;
+    /* Room is made before the next one is in. */
+    const uint64_t newest = h->next_seq <= w->truth.head ? h->next_seq : w->truth.head;
+    if (newest == 0)
+        return;
+    const int64_t since_ms = clock_realtime_ms() - w->scenario.settings.history_ms;
+    const uint64_t by_room = w->truth.entries[newest].oldest;
+    const uint64_t by_age = truth_oldest_since(&w->truth, since_ms);
+    SIM_CHECK("retention", h->first_seq <= (by_age < by_room ? by_room : by_age),
+              "reactor %u retains from %lu, and owes %lu by room, %lu by age", index,
+              (unsigned long)h->first_seq, (unsigned long)by_room, (unsigned long)by_age);
+}
+
 /* Bodies: what has been received is kept, one receive for each connection beyond the limit; a body
  * longer than the whole budget is taken when it is alone. */
 void promises_limits(const struct world *w)
@@ -26,6 +45,8 @@ void promises_limits(const struct world *w)
     const uint64_t bodies = atomic_load(&b->body_bytes), answers = atomic_load(&b->answer_bytes);
     for (unsigned i = 0; i < b->reactor_count; i++)
         check_history(w, i);
+    for (unsigned i = 0; i < b->reactor_count; i++)
+        check_retention(w, i);
     SIM_CHECK("limits", atomic_load(&b->conn_count) <= s->conn_count_max, "%u connections",
               atomic_load(&b->conn_count));
     SIM_CHECK("limits",

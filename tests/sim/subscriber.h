@@ -50,6 +50,8 @@ struct subscriber {
     enum from from;
     char after[RESPONSE_FIELD_MAX]; /* the place that it named */
     uint64_t told_seq;              /* the newest that a publisher was told before it asked */
+    unsigned last_count;            /* how many of the last it asks for */
+    uint64_t consumed_seq;          /* what its reactor had of the log when it asked */
     bool is_open;                   /* it was told its place */
     uint64_t opened_ns;             /* of a stream: its first block came */
     bool awaits_gap;                /* ... and a gap has to follow */

@@ -2,6 +2,8 @@
  * What is answered is not known here. */
 #include "sim/subscriber.h"
 
+#include "sim/world.h"
+
 #include <stdio.h>
 #include <string.h>
 
@@ -96,6 +98,7 @@ void subscriber_ask(struct subscriber *s, const char *query, const char *fields)
 {
     struct peer *p = &s->peer;
     const bool in_field = place_is_in_field(s);
+    s->consumed_seq = world_consumed(p->world, p->socket);
     if (in_field)
         maybe_garble(s);
     peer_say_format(p, "GET ");
@@ -146,6 +149,7 @@ void subscriber_ask_by_post(struct subscriber *s)
 {
     struct peer *p = &s->peer;
     const bool in_field = place_is_in_field(s);
+    s->consumed_seq = world_consumed(p->world, p->socket);
     if (in_field)
         maybe_garble(s);
     char *body = body_of(s, !in_field && is_said(s));

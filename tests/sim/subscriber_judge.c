@@ -19,11 +19,64 @@ uint64_t subscriber_seq(const struct subscriber *s, struct bytes cursor)
     return seq;
 }
 
+/* What was retained when the server looked may have been trimmed since, and more may have come:
+ * what is retained still, and what its reactor had when it asked, it must have seen. */
+static void check_earliest(const struct subscriber *s, uint64_t seq)
+{
+    const struct audit *a = &s->audit;
+    const uint64_t retained = world_first_retained(s->peer.world, s->peer.socket);
+    const unsigned missed =
+        retained < UINT64_MAX ? truth_count(a->truth, &a->filters, retained - 1, seq) : 0;
+    SIM_CHECK("place", missed == 0, "%s: `earliest` is behind %lu, and %u before it are retained",
+              s->peer.name, (unsigned long)seq, missed);
+}
+
+static void check_last(const struct subscriber *s, uint64_t seq)
+{
+    const struct audit *a = &s->audit;
+    const uint64_t retained = world_first_retained(s->peer.world, s->peer.socket);
+    const unsigned behind = truth_count(a->truth, &a->filters, seq, a->truth->head);
+    const unsigned known = truth_count(a->truth, &a->filters, seq, s->consumed_seq);
+    const unsigned kept = retained < UINT64_MAX
+                              ? truth_count(a->truth, &a->filters, retained - 1, s->consumed_seq)
+                              : 0;
+    const unsigned wanted = kept < s->last_count ? kept : s->last_count;
+    SIM_CHECK("place", behind >= wanted, "%s: `last=%u` begins with %u, and %u were retained",
+              s->peer.name, s->last_count, behind, kept);
+    SIM_CHECK("place", known <= s->last_count, "%s: `last=%u` begins with %u", s->peer.name,
+              s->last_count, known);
+}
+
+static void check_now(const struct subscriber *s, uint64_t seq)
+{
+    SIM_CHECK("place", seq >= s->told_seq, "%s: `now` is %lu, but %lu was told to be in the log",
+              s->peer.name, (unsigned long)seq, (unsigned long)s->told_seq);
+}
+
+static void check_start(const struct subscriber *s, uint64_t seq)
+{
+    switch (s->from) {
+    case FROM_NOW:
+        check_now(s, seq);
+        return;
+    case FROM_LAST:
+        check_last(s, seq);
+        return;
+    case FROM_EARLIEST:
+    case FROM_ELSEWHERE: /* as much as there is: nobody knows what it had */
+        check_earliest(s, seq);
+        return;
+    case FROM_SEEN:
+    case FROM_TOLD:
+        return;
+    }
+    UNREACHABLE("from");
+}
+
 void subscriber_begin(struct subscriber *s, uint64_t seq)
 {
     trace("%s: begins behind %lu", s->peer.name, (unsigned long)seq);
-    SIM_CHECK("order", seq >= s->told_seq, "%s: `now` is %lu, but %lu was told to be in the log",
-              s->peer.name, (unsigned long)seq, (unsigned long)s->told_seq);
+    check_start(s, seq);
     s->has_place = true;
     s->is_open = true;
     audit_begin(&s->audit, seq);

@@ -56,7 +56,7 @@ void subscriber_choose_place(struct subscriber *s)
     s->from = draw_from(s);
     if (s->from == FROM_TOLD)
         take_told_place(s);
-    s->told_seq = s->from == FROM_NOW ? newest_told(s->audit.truth) : 0;
+    s->told_seq = newest_told(s->audit.truth);
     s->is_open = s->awaits_gap = s->is_tagged = s->is_garbled = false;
     switch (s->from) {
     case FROM_SEEN:
@@ -71,7 +71,8 @@ void subscriber_choose_place(struct subscriber *s)
         strcpy(s->after, "earliest");
         return;
     case FROM_LAST:
-        snprintf(s->after, sizeof(s->after), "%u", random_below(s->peer.random, 10));
+        s->last_count = random_below(s->peer.random, 10);
+        snprintf(s->after, sizeof(s->after), "%u", s->last_count);
         return;
     case FROM_ELSEWHERE:
         draw_elsewhere(s);

@@ -29,6 +29,12 @@ void truth_set_epoch(struct truth *t, uint64_t epoch)
     t->epoch = epoch;
 }
 
+void truth_set_history(struct truth *t, uint64_t count, uint64_t bytes)
+{
+    t->history_count = count;
+    t->history_bytes = bytes;
+}
+
 /* --- publishes -------------------------------------------------------------------------------- */
 
 uint32_t truth_new_publish(struct truth *t, const char *topic, uint32_t len, bool is_binary)
@@ -164,6 +170,16 @@ static bool is_finished(const struct truth *t, const char *topic, uint64_t befor
     return false;
 }
 
+bool truth_is_complete(const struct truth *t)
+{
+    for (uint32_t i = 0; i < t->publish_count; i++) {
+        const struct publish *p = &t->publishes[i];
+        if (p->state == PUBLISH_ACCEPTED && p->seq == 0 && p->void_seq == 0)
+            return false;
+    }
+    return true;
+}
+
 /* A thread that publishes to a finished topic is not told so: it is in the log, and void there. */
 void truth_judge(const struct truth *t)
 {
@@ -177,6 +193,27 @@ void truth_judge(const struct truth *t)
 }
 
 /* --- the order -------------------------------------------------------------------------------- */
+
+/* As much as there is room for, and the newest in any case. Written apart from src/. */
+static uint64_t oldest_retained(const struct truth *t)
+{
+    uint64_t bytes = 0, oldest = t->head;
+    for (uint64_t seq = t->head; seq > 0 && t->head - seq < t->history_count; seq--) {
+        bytes += t->entries[seq].bytes;
+        if (bytes > t->history_bytes)
+            break;
+        oldest = seq;
+    }
+    return oldest;
+}
+
+uint64_t truth_oldest_since(const struct truth *t, int64_t time_ms)
+{
+    uint64_t oldest = t->head + 1;
+    while (oldest > 1 && t->entries[oldest - 1].time_ms >= time_ms)
+        oldest--;
+    return oldest;
+}
 
 static struct entry *add_entry(struct truth *t, uint64_t seq)
 {
@@ -206,12 +243,15 @@ static void record_publish(struct truth *t, struct entry *e, const struct messag
     *(e->is_void ? &p->void_seq : &p->seq) = t->head;
 }
 
-static void record(struct truth *t, const struct message *m, uint64_t seq)
+static void record(struct truth *t, const struct message *m, uint64_t seq, int64_t time_ms)
 {
     struct entry *e = add_entry(t, seq);
     const struct bytes topic = message_topic(m);
     ASSERT(topic.len < TRUTH_TOPIC_MAX);
     memcpy(e->topic, topic.at, topic.len);
+    e->time_ms = time_ms;
+    e->bytes = message_payload(m).len + MESSAGE_OVERHEAD;
+    e->oldest = oldest_retained(t);
     e->is_void = is_finished(t, e->topic, seq);
     e->is_end = m->kind == MESSAGE_END && !e->is_void;
     t->end_count += e->is_end;
@@ -227,7 +267,7 @@ void __wrap_log_order(struct log *l, struct message *chain, uint64_t first_seq, 
     ASSERT(present);
     uint64_t seq = first_seq;
     for (const struct message *m = chain; m; m = m->next_in_entry)
-        record(present, m, seq++);
+        record(present, m, seq++, time_ms);
     __real_log_order(l, chain, first_seq, time_ms);
 }
 
@@ -281,6 +321,15 @@ uint64_t truth_next(const struct truth *t, const struct filters *f, uint64_t aft
         if (is_for(t, f, seq))
             return seq;
     return 0;
+}
+
+unsigned truth_count(const struct truth *t, const struct filters *f, uint64_t after, uint64_t until)
+{
+    unsigned count = 0;
+    for (uint64_t seq = truth_next(t, f, after); seq != 0 && seq <= until;
+         seq = truth_next(t, f, seq))
+        count += !t->entries[seq].is_end;
+    return count;
 }
 
 uint64_t truth_last(const struct truth *t, const struct filters *f, uint64_t until)

@@ -34,6 +34,9 @@ struct entry {
     bool is_void;    /* its topic was finished before: nobody gets it */
     uint32_t number; /* the publish */
     uint64_t ordered_ns;
+    int64_t time_ms; /* its time stamp */
+    uint64_t bytes;  /* of history */
+    uint64_t oldest; /* the oldest entry that is retained once this one is in: by count and bytes */
 };
 
 struct truth {
@@ -45,6 +48,7 @@ struct truth {
     uint64_t head;
     uint64_t entry_capacity;
     unsigned end_count;
+    uint64_t history_count, history_bytes; /* what is retained at most, and at least */
 };
 
 /* One at a time: the log's order is observed from below (the linker puts truth in front of
@@ -52,6 +56,10 @@ struct truth {
 void truth_init(struct truth *t, const uint64_t *now_ns);
 void truth_fini(struct truth *t);
 void truth_set_epoch(struct truth *t, uint64_t epoch);
+/* What the history has room for. */
+void truth_set_history(struct truth *t, uint64_t count, uint64_t bytes);
+/* The oldest entry that is not older than that; one behind the head when all are. */
+uint64_t truth_oldest_since(const struct truth *t, int64_t time_ms);
 
 /* A new publish; its payload is truth_payload(). The topic and length are the caller's choice. */
 uint32_t truth_new_publish(struct truth *t, const char *topic, uint32_t len, bool is_binary);
@@ -72,6 +80,8 @@ void truth_accepted(struct truth *t, uint32_t number, uint64_t epoch, uint64_t s
 /* Accepted, but its place was not told: it is in the log sooner or later. */
 void truth_taken(struct truth *t, uint32_t number);
 void truth_refused(struct truth *t, uint32_t number);
+/* Is every accepted one in the log? A thread is told so when its own is on the way. */
+bool truth_is_complete(const struct truth *t);
 /* At the end: every accepted one is in the log exactly once, no refused one is. */
 void truth_judge(const struct truth *t);
 
@@ -89,5 +99,8 @@ bool filters_are_one_topic(const struct filters *f);
 /* The next entry behind `after` that they match; ends of topics only when they are one topic.
  * 0: none. */
 uint64_t truth_next(const struct truth *t, const struct filters *f, uint64_t after);
+/* How many messages, ends apart, there are behind `after`, up to and with `until`. */
+unsigned truth_count(const struct truth *t, const struct filters *f, uint64_t after,
+                     uint64_t until);
 /* The last one before or at `until`; 0: none. */
 uint64_t truth_last(const struct truth *t, const struct filters *f, uint64_t until);

@@ -50,6 +50,7 @@ static bool start_broker(struct world *w)
     if (log_new(&w->broker->log, &s->log) != 0)
         return false;
     truth_set_epoch(&w->truth, log_epoch(w->broker->log));
+    truth_set_history(&w->truth, s->settings.history_count, s->settings.history_bytes);
     return true;
 }
 
@@ -175,6 +176,11 @@ static void live(struct world *w)
     }
 }
 
+static bool is_settled(const struct world *w)
+{
+    return schedule_threads_are_over(w) && truth_is_complete(&w->truth) && !not_at_rest(w);
+}
+
 /* Nothing goes wrong any more: everybody gets all there is. */
 static void settle(struct world *w)
 {
@@ -182,10 +188,12 @@ static void settle(struct world *w)
     trace("everything settles");
     end_faults(w);
     set_goal(w, PEER_SETTLE);
-    for (int i = 0; not_at_rest(w) || !schedule_threads_are_over(w); i++) {
-        if (i == SETTLE_STEPS_MAX || w->kernel.now_ns > end_ns)
+    for (int i = 0; !is_settled(w); i++) {
+        if (i == SETTLE_STEPS_MAX || w->kernel.now_ns > end_ns) {
+            truth_judge(&w->truth);
             sim_fail("rest", "%s has not come to rest",
                      not_at_rest(w) ? not_at_rest(w)->name : "a thread");
+        }
         schedule_step(w);
     }
 }
@@ -287,6 +295,11 @@ bool world_run_failing(uint64_t seed, uint64_t k)
 }
 
 /* --- for the peers ---------------------------------------------------------------------------- */
+
+uint64_t world_consumed(const struct world *w, const struct socket *s)
+{
+    return w->reactors[s->reactor].subscriptions.history.next_seq - 1;
+}
 
 uint64_t world_first_retained(const struct world *w, const struct socket *s)
 {

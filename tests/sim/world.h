@@ -39,7 +39,9 @@ bool world_run_failing(uint64_t seed, uint64_t k);
 
 /* --- for the peers ---------------------------------------------------------------------------- */
 
-/* The oldest sequence that the reactor of that socket still has. */
+/* The newest sequence that the reactor of that socket has. */
+uint64_t world_consumed(const struct world *w, const struct socket *s);
+/* The oldest that it still has. */
 uint64_t world_first_retained(const struct world *w, const struct socket *s);
 /* A peer was refused for want of memory, descriptors or places: is that possible in this run? */
 bool world_may_refuse(const struct world *w);
