@@ -134,9 +134,9 @@ static bool may_be_reason(const struct audit *a, struct bytes reason)
 }
 
 /* What is lost for want of memory is nobody's in particular: any pattern may have matched it. */
-static bool is_short_of_memory(const struct audit *a)
+static bool may_lack_memory(const struct audit *a, uint64_t after)
 {
-    return a->first_retained == UINT64_MAX;
+    return after < a->refused_seq;
 }
 
 void audit_gap(struct audit *a, struct bytes from, struct bytes to, struct bytes reason)
@@ -145,7 +145,7 @@ void audit_gap(struct audit *a, struct bytes from, struct bytes to, struct bytes
     const uint64_t due = next_due(a);
     SIM_CHECK("gap", is_same_place(a, after), "%s: a gap behind %lu, it has seen %lu, next is %lu",
               a->who, (unsigned long)after, (unsigned long)a->seen, (unsigned long)due);
-    SIM_CHECK("gap", is_short_of_memory(a) || (due != 0 && due <= resumed),
+    SIM_CHECK("gap", may_lack_memory(a, after) || (due != 0 && due <= resumed),
               "%s: a gap to %lu in which nothing was missed", a->who, (unsigned long)resumed);
     SIM_CHECK("gap", may_skip(a, resumed), "%s: a gap to %lu, but %lu and on is retained", a->who,
               (unsigned long)resumed, (unsigned long)a->first_retained);

@@ -14,8 +14,9 @@ struct audit {
     bool is_raw_ws; /* `latest` is silent there */
     bool by_sse;    /* its payloads are the data of events; may differ from message to message */
     uint64_t
-        first_retained; /* the oldest that its reactor still has; kept up to date from outside */
-    uint64_t seen;      /* everything of its filters up to here was given, or its loss was told */
+        first_retained;   /* the oldest that its reactor still has; kept up to date from outside */
+    uint64_t refused_seq; /* up to there it may say so of what it had no memory for; the same */
+    uint64_t seen;        /* everything of its filters up to here was given, or its loss was told */
     uint64_t given_count, gap_count;
 };
 

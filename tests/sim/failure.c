@@ -11,7 +11,7 @@
 enum { EVENTS_KEPT = 64, EVENT_MAX = 112, SIGNAL_STACK_BYTES = 64 << 10 };
 
 static struct {
-    uint64_t seed;
+    uint64_t seed, allocation;
     const uint64_t *now_ns;
     failure_describe_fn *describe;
     const void *describe_user;
@@ -20,9 +20,10 @@ static struct {
     char events[EVENTS_KEPT][EVENT_MAX];
 } run;
 
-void failure_begin(uint64_t seed, const uint64_t *now_ns)
+void failure_begin(uint64_t seed, uint64_t allocation, const uint64_t *now_ns)
 {
     run.seed = seed;
+    run.allocation = allocation;
     run.now_ns = now_ns;
     run.event_count = 0;
     run.describe = NULL;
@@ -64,7 +65,10 @@ static void print_rest(void)
     print_last_events();
     if (run.describe)
         run.describe(run.describe_user);
-    printf("replay: sim --seed %llu\n", (unsigned long long)run.seed);
+    printf("replay: sim --seed %llu", (unsigned long long)run.seed);
+    if (run.allocation > 0)
+        printf(" --allocation %llu", (unsigned long long)run.allocation);
+    printf("\n");
     fflush(NULL);
 }
 

@@ -6,8 +6,9 @@
 
 #include <stdint.h>
 
-/* A new run: forgets the events of the last one. now_ns: virtual time, for the events. */
-void failure_begin(uint64_t seed, const uint64_t *now_ns);
+/* A new run: forgets the events of the last one. allocation: which one fails, as main.c counts
+ * them; 0: it is an ordinary run. now_ns: virtual time, for the events. */
+void failure_begin(uint64_t seed, uint64_t allocation, const uint64_t *now_ns);
 /* Prints more about the run, behind the events. */
 typedef void failure_describe_fn(const void *user);
 void failure_describe_by(failure_describe_fn *describe, const void *user);

@@ -40,6 +40,8 @@ static struct {
     uint32_t fail_once_in;
     uint64_t *now_ns;
     uint32_t takes_ns;
+    heap_refused_fn *refused;
+    void *refused_user;
 } heap;
 
 void *__real_alloc_reserve(size_t size);
@@ -60,6 +62,7 @@ void heap_begin(void)
     heap.has_failed = false;
     heap.fail_once_in = 0;
     heap.takes_ns = 0;
+    heap.refused = NULL;
     list_init(&heap.held);
 }
 
@@ -81,6 +84,12 @@ void heap_take_time(uint64_t *now_ns, uint32_t takes_ns)
     heap.takes_ns = takes_ns;
 }
 
+void heap_tell_refusals(heap_refused_fn *refused, void *user)
+{
+    heap.refused = refused;
+    heap.refused_user = user;
+}
+
 uint64_t heap_allocation_count(void)
 {
     return heap.allocation_count;
@@ -99,6 +108,8 @@ static bool is_refused(void)
     const bool refused = heap.allocation_count == heap.fail_at ||
                          (heap.fail_once_in > 0 && random_one_in(heap.random, heap.fail_once_in));
     heap.has_failed = heap.has_failed || refused;
+    if (refused && heap.refused)
+        heap.refused(heap.refused_user);
     return refused;
 }
 

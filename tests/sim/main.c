@@ -10,16 +10,17 @@
 
 static const char usage[] =
     "usage: sim [--seeds N] [--from SEED] [--seconds N] [--seed SEED] [--allocations]\n"
-    "           [--verbose]\n"
-    "  --seeds N     how many runs (1000), each with a seed of its own\n"
-    "  --from SEED   the first seed (1)\n"
-    "  --seconds N   stop after so many seconds, whatever --seeds says\n"
-    "  --seed SEED   only this one: replays it exactly\n"
-    "  --allocations short runs in which each allocation fails once, one a run\n"
-    "  --verbose     print every event as it happens\n";
+    "           [--allocation K] [--verbose]\n"
+    "  --seeds N       how many runs (1000), each with a seed of its own\n"
+    "  --from SEED     the first seed (1)\n"
+    "  --seconds N     stop after so many seconds, whatever --seeds says\n"
+    "  --seed SEED     only this one: replays it exactly\n"
+    "  --allocations   short runs in which each allocation fails once, one a run\n"
+    "  --allocation K  short runs in which only the K-th one fails\n"
+    "  --verbose       print every event as it happens\n";
 
 struct options {
-    uint64_t seeds, from, seconds;
+    uint64_t seeds, from, seconds, allocation;
     bool allocations, verbose;
 };
 
@@ -46,6 +47,8 @@ static void set(struct options *o, const char *name, const char *value)
     } else if (strcmp(name, "--seed") == 0) {
         o->from = number_from(value);
         o->seeds = 1;
+    } else if (strcmp(name, "--allocation") == 0) {
+        o->allocation = number_from(value);
     } else {
         fprintf(stderr, "sim: unknown option %s\n%s", name, usage);
         exit(2);
@@ -82,6 +85,8 @@ static double now_s(void)
 static uint64_t run_one(const struct options *o, uint64_t seed)
 {
     uint64_t k = 1;
+    if (o->allocation > 0)
+        return world_run_failing(seed, o->allocation);
     if (!o->allocations) {
         world_run(seed);
         return 0;
@@ -101,7 +106,7 @@ int main(int argc, char **argv)
     for (; done < o.seeds && now_s() - began_s < (double)o.seconds; done++)
         failed_allocations += run_one(&o, o.from + done);
     const double took_s = now_s() - began_s;
-    if (o.allocations)
+    if (o.allocations || o.allocation > 0)
         printf("%llu allocations failed, one a run; ", (unsigned long long)failed_allocations);
     printf("%llu seeds from %llu kept every promise, in %.1f s: %.0f a second\n",
            (unsigned long long)done, (unsigned long long)o.from, took_s,

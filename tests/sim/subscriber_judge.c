@@ -25,8 +25,7 @@ static void check_earliest(const struct subscriber *s, uint64_t seq)
 {
     const struct audit *a = &s->audit;
     const uint64_t retained = world_first_retained(s->peer.world, s->peer.socket);
-    const unsigned missed =
-        retained < UINT64_MAX ? truth_count(a->truth, &a->filters, retained - 1, seq) : 0;
+    const unsigned missed = truth_count(a->truth, &a->filters, retained - 1, seq);
     SIM_CHECK("place", missed == 0, "%s: `earliest` is behind %lu, and %u before it are retained",
               s->peer.name, (unsigned long)seq, missed);
 }
@@ -111,8 +110,8 @@ void subscriber_opened(struct subscriber *s, struct bytes cursor)
 static void note_retained(struct subscriber *s)
 {
     const struct world *w = s->peer.world;
-    s->audit.first_retained =
-        w->scenario.allocation_fails > 0 ? UINT64_MAX : world_first_retained(w, s->peer.socket);
+    s->audit.first_retained = world_first_retained(w, s->peer.socket);
+    s->audit.refused_seq = world_refused_seq(w, s->peer.socket);
 }
 
 void subscriber_message(struct subscriber *s, const struct envelope *e)

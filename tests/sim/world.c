@@ -104,13 +104,24 @@ static void describe(const void *scenario)
     scenario_print(scenario);
 }
 
-static void begin(struct world *w, uint64_t seed)
+/* Threads and the server's start lose nothing by it. */
+static void note_refusal(void *user)
+{
+    struct world *w = user;
+    for (unsigned i = 0; i < w->scenario.reactor_count; i++)
+        if (w->fibers[i] && w->fibers[i] == fiber_current())
+            w->refused_seq[i] = w->reactors[i].subscriptions.history.next_seq;
+}
+
+/* allocation: which one is going to fail; 0: none by number. */
+static void begin(struct world *w, uint64_t seed, uint64_t allocation)
 {
     memset(w, 0, sizeof(*w));
     w->seed = seed;
     w->random = random_from(seed);
-    failure_begin(seed, &w->kernel.now_ns);
+    failure_begin(seed, allocation, &w->kernel.now_ns);
     heap_begin();
+    heap_tell_refusals(note_refusal, w);
     kernel_init(&w->kernel, &w->random);
     truth_init(&w->truth, &w->kernel.now_ns);
     scenario_draw(&w->scenario, &w->random);
@@ -275,7 +286,7 @@ static struct world world; /* too large for a stack */
 
 void world_run(uint64_t seed)
 {
-    begin(&world, seed);
+    begin(&world, seed, 0);
     if (!start_server(&world))
         sim_fail("start", "the server did not start");
     run(&world);
@@ -283,7 +294,7 @@ void world_run(uint64_t seed)
 
 bool world_run_failing(uint64_t seed, uint64_t k)
 {
-    begin(&world, seed);
+    begin(&world, seed, k);
     scenario_shorten(&world.scenario);
     trace("allocation %lu fails", (unsigned long)k);
     heap_fail_at(k);
@@ -303,9 +314,14 @@ uint64_t world_consumed(const struct world *w, const struct socket *s)
 
 uint64_t world_first_retained(const struct world *w, const struct socket *s)
 {
-    if (w->scenario.allocation_fails > 0)
-        return UINT64_MAX; /* also lost is what there was no memory for */
-    return w->reactors[s->reactor].subscriptions.history.first_seq;
+    const uint64_t first_seq = w->reactors[s->reactor].subscriptions.history.first_seq;
+    const uint64_t refused_seq = world_refused_seq(w, s);
+    return first_seq > refused_seq ? first_seq : refused_seq + 1;
+}
+
+uint64_t world_refused_seq(const struct world *w, const struct socket *s)
+{
+    return w->refused_seq[s->reactor];
 }
 
 bool world_may_refuse(const struct world *w)

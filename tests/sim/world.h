@@ -29,19 +29,24 @@ struct world {
     bool laggard_lags;
     uint64_t stalled_until_ns[KERNEL_REACTORS_MAX]; /* it has no processor till then */
     uint64_t all_run_ns;                            /* nobody is stalled from then on */
+    /* The entry that the reactor was at when it was last refused memory; 0: it never was. */
+    uint64_t refused_seq[KERNEL_REACTORS_MAX];
 };
 
 /* The whole run; returns when every promise was kept. */
 void world_run(uint64_t seed);
-/* A short one in which the k-th allocation fails, those of the server's start included. False: it
- * has fewer. */
+/* A short one in which the k-th allocation (from 1) fails, those of the server's start included.
+ * False: it has fewer. */
 bool world_run_failing(uint64_t seed, uint64_t k);
 
 /* --- for the peers ---------------------------------------------------------------------------- */
 
 /* The newest sequence that the reactor of that socket has. */
 uint64_t world_consumed(const struct world *w, const struct socket *s);
-/* The oldest that it still has. */
+/* The oldest that it still has for certain. */
 uint64_t world_first_retained(const struct world *w, const struct socket *s);
+/* Up to there it may have lost what came, for want of memory, and says that it was trimmed; 0: it
+ * has lost nothing. */
+uint64_t world_refused_seq(const struct world *w, const struct socket *s);
 /* A peer was refused for want of memory, descriptors or places: is that possible in this run? */
 bool world_may_refuse(const struct world *w);
