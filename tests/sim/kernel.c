@@ -294,3 +294,13 @@ unsigned kernel_held_count(const struct kernel *k)
     }
     return count;
 }
+
+size_t kernel_window(const struct kernel *k, unsigned reactor, uint32_t slot)
+{
+    for (const struct list *l = k->sockets.next; l != &k->sockets; l = l->next) {
+        const struct socket *s = LIST_OWNER(l, struct socket, link);
+        if (s->stage == SOCKET_ACCEPTED && s->reactor == reactor && s->slot == slot)
+            return s->to_server.window;
+    }
+    return 0;
+}

@@ -90,6 +90,9 @@ bool kernel_is_asleep(const struct kernel *k, unsigned reactor);
 uint64_t kernel_next_ns(const struct kernel *k, unsigned reactor);
 /* Descriptors the server has not given back. */
 unsigned kernel_held_count(const struct kernel *k);
+/* How many bytes the connection in that slot can have on their way to the server at once; 0: there
+ * is none. */
+size_t kernel_window(const struct kernel *k, unsigned reactor, uint32_t slot);
 /* Microseconds go by. */
 void kernel_spend(struct kernel *k, uint64_t ns);
 

@@ -179,6 +179,11 @@ static void say_many_requests(struct nuisance *n)
 
 static const struct episode finishing = {"DELETE", say_delete, true, false, 0};
 
+static const struct episode greedy[] = {
+    {"half a body", say_half_a_body, true, false, 0},
+    {"polls, and does not read", say_many_polls, false, false, 0},
+};
+
 static const struct episode episodes[] = {
     {"nothing", say_nothing, true, false, 0},
     {"nonsense", say_nonsense, true, false, 0},
@@ -203,6 +208,8 @@ static const struct episode episodes[] = {
 static const struct episode *draw_episode(const struct nuisance *n)
 {
     struct random *r = n->peer.random;
+    if (n->peer.world->scenario.is_greedy && random_one_in(r, 2))
+        return &greedy[random_below(r, 2)];
     const uint32_t choice = random_below(r, sizeof(episodes) / sizeof(episodes[0]) + 1);
     const bool finishes =
         n->peer.world->scenario.finishes_topics && random_one_in(r, FINISH_ONE_IN);

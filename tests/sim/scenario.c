@@ -101,6 +101,23 @@ static void draw_peers(struct scenario *s, struct random *r)
     s->drains_early = random_one_in(r, 8);
 }
 
+/* Few seeds, for it takes long: where bodies and answers are so much larger than their budget, that
+ * whoever forgets to look at it goes beyond at once. */
+static void draw_greed(struct scenario *s, struct random *r)
+{
+    s->is_greedy = random_one_in(r, 16);
+    if (!s->is_greedy)
+        return;
+    s->settings.body_bytes_max = 8192;
+    s->settings.message_bytes_max = 70000;
+    s->settings.history_bytes = ONE_OF(r, 200000, 4 << 20);
+    s->payload_max = 30000;
+    s->publisher_count = 4;
+    s->publishes_each = 10;
+    s->nuisance_count = random_between(r, 2, 6);
+    s->has_bystander = false;
+}
+
 unsigned scenario_peer_count(const struct scenario *s)
 {
     return s->publisher_count + s->ws_publisher_count + s->subscriber_count + s->nuisance_count +
@@ -126,6 +143,7 @@ void scenario_draw(struct scenario *s, struct random *random)
     draw_settings(s, random);
     draw_faults(s, random);
     draw_peers(s, random);
+    draw_greed(s, random);
     draw_log(s, random);
     draw_room(s, random);
     s->preempt = ONE_OF(random, 0, 2, 4, 16);

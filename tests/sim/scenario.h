@@ -30,6 +30,7 @@ struct scenario {
     bool has_bystander;
     bool finishes_topics; /* DELETE */
     bool drains_early;    /* in the middle of it */
+    bool is_greedy;       /* large bodies and answers, and little room for either */
     bool is_full;         /* fewer connections are let in than there are peers, until they settle */
 };
 

@@ -36,9 +36,7 @@ static void check_last(const struct subscriber *s, uint64_t seq)
     const uint64_t retained = world_first_retained(s->peer.world, s->peer.socket);
     const unsigned behind = truth_count(a->truth, &a->filters, seq, a->truth->head);
     const unsigned known = truth_count(a->truth, &a->filters, seq, s->consumed_seq);
-    const unsigned kept = retained < UINT64_MAX
-                              ? truth_count(a->truth, &a->filters, retained - 1, s->consumed_seq)
-                              : 0;
+    const unsigned kept = truth_count(a->truth, &a->filters, retained - 1, s->consumed_seq);
     const unsigned wanted = kept < s->last_count ? kept : s->last_count;
     SIM_CHECK("place", behind >= wanted, "%s: `last=%u` begins with %u, and %u were retained",
               s->peer.name, s->last_count, behind, kept);
