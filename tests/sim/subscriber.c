@@ -32,6 +32,7 @@ static void reset_wire(struct subscriber *s)
     ws_client_reset(&s->ws);
     sse_client_reset(&s->sse);
     s->is_refused = s->is_posted = s->is_asking = s->has_asked = s->is_open = false;
+    s->said_too_much = false;
     s->answer_count = 0;
 }
 

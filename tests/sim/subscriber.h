@@ -62,6 +62,7 @@ struct subscriber {
     bool is_old;   /* HTTP/1.0, or says that it closes */
     bool is_lines; /* a poll's answer is to have lines */
     bool is_posted;
+    bool said_too_much;    /* a message longer than may be: it is closed for it */
     unsigned answer_count; /* of polls */
     struct response response;
     struct ws_client ws;

@@ -7,8 +7,14 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { CLOSE_FINISHED = 1000, CLOSE_DRAIN = 1001, CLOSE_MEMORY = 1011, CLOSE_LATER = 1013 };
-enum { CLOSE_GAP = 4410 };
+enum {
+    CLOSE_FINISHED = 1000,
+    CLOSE_DRAIN = 1001,
+    CLOSE_TOO_BIG = 1009,
+    CLOSE_MEMORY = 1011,
+    CLOSE_LATER = 1013,
+    CLOSE_GAP = 4410,
+};
 
 /* --- the handshake ---------------------------------------------------------------------------- */
 
@@ -126,10 +132,11 @@ static void check_close(const struct subscriber *s)
     const struct world *w = s->peer.world;
     const unsigned code = s->ws.close_code;
     const bool may_be_full = s->on_message && strncmp(s->ws.close_reason, "no room", 7) == 0;
-    const bool may = code == CLOSE_DRAIN    ? w->draining
-                     : code == CLOSE_MEMORY ? w->scenario.allocation_fails > 0
-                     : code == CLOSE_LATER  ? s->audit.policy == AUDIT_CLOSE || may_be_full
-                                            : false;
+    const bool may = code == CLOSE_DRAIN     ? w->draining
+                     : code == CLOSE_TOO_BIG ? s->said_too_much
+                     : code == CLOSE_MEMORY  ? w->scenario.allocation_fails > 0
+                     : code == CLOSE_LATER   ? s->audit.policy == AUDIT_CLOSE || may_be_full
+                                             : false;
     SIM_CHECK("protocol", may, "%s: closed by %u, %s", s->peer.name, code, s->ws.close_reason);
 }
 

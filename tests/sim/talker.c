@@ -76,7 +76,8 @@ bool talker_can_say(const struct talker *t)
 {
     const struct subscriber *s = &t->subscriber;
     return peer_is_connected(&s->peer) && s->is_open && !s->awaits_gap && !s->ws.has_close &&
-           !s->ws.said_close && !s->peer.has_ended && s->peer.socket->number == t->connection;
+           !s->ws.said_close && !s->said_too_much && !s->peer.has_ended &&
+           s->peer.socket->number == t->connection;
 }
 
 static struct said *add_said(struct talker *t)
@@ -101,6 +102,7 @@ void talker_say(struct talker *t, uint32_t len)
     truth_payload(&truth_of(t)->publishes[number], payload);
     ws_client_say_message(&s->ws, &s->peer, is_binary, (struct bytes){payload, len});
     free(payload);
+    s->said_too_much = len > s->peer.world->scenario.settings.message_bytes_max;
     *add_said(t) = (struct said){.number = number, .said_ns = *truth_of(t)->now_ns};
     trace("%s: says %u", s->peer.name, number);
 }

@@ -23,7 +23,7 @@ struct talker {
 
 void talker_init(struct talker *t, const char *topic);
 bool talker_can_say(const struct talker *t);
-/* Publishes a message of so many bytes. */
+/* Publishes a message of so many bytes: the last one, when they are more than may be. */
 void talker_say(struct talker *t, uint32_t len);
 /* Before anything else in a turn: forgets what was under way on a connection that is gone. */
 void talker_begin_turn(struct talker *t);

@@ -233,6 +233,8 @@ static void record_publish(struct truth *t, struct entry *e, const struct messag
 {
     e->number = truth_number_of(t, message_payload(m), "the log");
     struct publish *p = &t->publishes[e->number];
+    SIM_CHECK("limits", p->len <= t->payload_max, "publish %u of %u bytes is in the log", e->number,
+              p->len);
     SIM_CHECK("payload", strcmp(p->topic, e->topic) == 0, "publish %u: its topic is %s", e->number,
               e->topic);
     const uint64_t before = p->seq != 0 ? p->seq : p->void_seq;

@@ -42,6 +42,7 @@ struct entry {
 struct truth {
     uint64_t epoch;
     const uint64_t *now_ns;
+    uint32_t payload_max;      /* a longer one is not taken */
     struct publish *publishes; /* by number */
     uint32_t publish_count, publish_capacity;
     struct entry *entries; /* [seq]; 0 is nobody */

@@ -126,6 +126,7 @@ static void begin(struct world *w, uint64_t seed, uint64_t allocation)
     truth_init(&w->truth, &w->kernel.now_ns);
     scenario_draw(&w->scenario, &w->random);
     failure_describe_by(describe, &w->scenario);
+    w->truth.payload_max = w->scenario.settings.message_bytes_max;
     heap_take_time(&w->kernel.now_ns, w->scenario.allocation_ns);
     w->kernel.user_timeout_ns = USER_TIMEOUT_NS(w->scenario.settings.heartbeat_ms);
     w->kernel.keepalive_ns = KEEPALIVE_NS(w->scenario.settings.heartbeat_ms);

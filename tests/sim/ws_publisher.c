@@ -12,6 +12,8 @@ enum {
     UNSENT_MAX = 8000, /* bytes: then it waits */
     BURST_ONE_IN = 4,
     BURST_MAX = 5,
+    TOO_LARGE_ONE_IN = 60,
+    TOO_LARGE_MAX = 10000, /* larger ones take too long */
 };
 
 static struct talker *talker_of(const struct peer *p)
@@ -24,14 +26,23 @@ static bool has_more(const struct talker *t)
     return t->said_count < t->subscriber.peer.world->scenario.publishes_each;
 }
 
+static uint32_t draw_len(const struct talker *t)
+{
+    const struct peer *p = &t->subscriber.peer;
+    const struct scenario *s = &p->world->scenario;
+    if (s->settings.message_bytes_max < TOO_LARGE_MAX && random_one_in(p->random, TOO_LARGE_ONE_IN))
+        return s->settings.message_bytes_max + random_between(p->random, 1, 2000);
+    const size_t len = random_length(p->random, s->payload_max);
+    return len < PAYLOAD_MIN ? PAYLOAD_MIN : (uint32_t)len;
+}
+
 static void say_some(struct talker *t)
 {
     struct peer *p = &t->subscriber.peer;
     const uint32_t burst = random_between(p->random, 1, BURST_MAX);
-    for (uint32_t i = 0; i < burst && has_more(t) && buffer_len(&p->out) < UNSENT_MAX; i++) {
-        const size_t len = random_length(p->random, p->world->scenario.payload_max);
-        talker_say(t, len < PAYLOAD_MIN ? PAYLOAD_MIN : (uint32_t)len);
-    }
+    for (uint32_t i = 0; i < burst && has_more(t) && talker_can_say(t); i++)
+        if (buffer_len(&p->out) < UNSENT_MAX)
+            talker_say(t, draw_len(t));
 }
 
 static void act(struct peer *p)
