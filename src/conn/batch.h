@@ -1,6 +1,7 @@
 /* Messages put together for sending: what several connections at the same place share. */
 #pragma once
 
+#include "base/sizes.h"
 #include "conn/conn.h"
 
 #include <sys/uio.h>
@@ -13,10 +14,11 @@ static inline struct iovec batch_vec(struct bytes b)
 }
 
 enum {
-    BATCH_VECS_MAX = 256,
-    BATCH_BYTES_MAX = 256 << 10,
-    BATCHES_MAX = 8,
-    FLAT_MEMBERS_MIN = 8, /* so many share a batch: then one copy saves each of them its iovecs */
+    BATCH_VECS_MAX = SIZED(256, 6),
+    BATCH_BYTES_MAX = SIZED(256 << 10, 4000),
+    BATCHES_MAX = SIZED(8, 2),
+    FLAT_MEMBERS_MIN =
+        SIZED(8, 2), /* so many share a batch: then one copy saves each of them its iovecs */
 };
 
 /* Consecutive messages of one set in one wire form, shared by all who are at the same place. Valid

@@ -1,6 +1,7 @@
 /* One connection's life: opened, subscribed, ended. What it says is its protocol's. */
 #include "conn/conn.h"
 
+#include "base/sizes.h"
 #include "conn/asking.h"
 #include "conn/cut.h"
 #include "conn/exchange.h"
@@ -19,9 +20,9 @@
 enum {
     FIRST_HEAD_MS = 10000, /* the first request head must be there by then */
     REFUSED_HEAD_MS = 1000,
-    LINGER_MS = 2000,        /* for the peer to take our last words and close */
-    REFUSED_LINGER_MS = 500, /* its place is for the next one */
-    REFUSED_MAX = 64,        /* peers being refused at once; more wait in the backlog */
+    LINGER_MS = 2000,           /* for the peer to take our last words and close */
+    REFUSED_LINGER_MS = 500,    /* its place is for the next one */
+    REFUSED_MAX = SIZED(64, 2), /* peers being refused at once; more wait in the backlog */
 };
 
 /* Every change of phase passes here: the gauges follow. */

@@ -4,6 +4,7 @@
 
 #include "base/alloc.h"
 #include "base/clock.h"
+#include "base/sizes.h"
 #include "conn/drain.h"
 #include "conn/publish.h"
 #include "conn/slow.h"
@@ -11,10 +12,10 @@
 #include <errno.h>
 
 enum {
-    LARGE_FANOUT = 32,   /* members */
-    READ_ROUNDS_MAX = 4, /* receives from one connection a turn */
-    CONSUME_MAX = 4096,  /* entries of the log a round */
-    CONSUME_LOOK = 16,   /* entries between looks at the clock */
+    LARGE_FANOUT = SIZED(32, 3),  /* members */
+    READ_ROUNDS_MAX = 4,          /* receives from one connection a turn */
+    CONSUME_MAX = SIZED(4096, 6), /* entries of the log a round */
+    CONSUME_LOOK = SIZED(16, 2),  /* entries between looks at the clock */
     AGE_INTERVAL_MS = 1000,
     DRAIN_STEP_MS = 20,
     SLICE_NS = 8000000,   /* of receiving, or of flushing: the rest waits for the next turn */

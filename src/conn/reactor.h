@@ -2,6 +2,7 @@
  * Nothing in it is shared, except that other threads read its statistics and wake it. */
 #pragma once
 
+#include "base/sizes.h"
 #include "conn/broker.h"
 #include "conn/conn.h"
 #include "conn/sender.h"
@@ -11,8 +12,8 @@
 #include "topic/fanout.h"
 
 enum {
-    SCRATCH_BYTES = 32768, /* one receive */
-    SCRATCH_COUNT = 64,    /* receives in one batch */
+    SCRATCH_BYTES = 32768,        /* one receive */
+    SCRATCH_COUNT = SIZED(64, 3), /* receives in one batch */
 };
 
 /* Connections to be looked at, each once: those queued while a round runs wait for the next one. */

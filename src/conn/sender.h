@@ -6,14 +6,17 @@
  * control frames), then the messages after its position. */
 #pragma once
 
+#include "base/sizes.h"
 #include "conn/batch.h"
 #include "io/io.h"
 
 enum {
-    MIXED_VECS_MAX = 32,           /* cut frame, outbox, and the first messages behind them */
-    TRANSIENT_BYTES_MAX = 8 << 20, /* then they are settled and freed; one send may go beyond */
-    UNSETTLED_BYTES_MAX = 4 << 20, /* then they are settled, so that a slice can be ended in time */
-    SURCHARGE_BYTES = 16 << 10,    /* so much more to send costs as much as a further send */
+    MIXED_VECS_MAX = SIZED(32, 5), /* cut frame, outbox, and the first messages behind them */
+    TRANSIENT_BYTES_MAX =
+        SIZED(8 << 20, 2000), /* then they are settled and freed; one send may go beyond */
+    UNSETTLED_BYTES_MAX =
+        SIZED(4 << 20, 3000),   /* then they are settled, so that a slice can be ended in time */
+    SURCHARGE_BYTES = 16 << 10, /* so much more to send costs as much as a further send */
 };
 
 /* What one send was made of, so that a cut can be placed. Order: cut, outbox or constant, messages.

@@ -18,6 +18,7 @@
 #include "base/attr.h"
 #include "base/bytes.h"
 #include "base/logline.h"
+#include "base/sizes.h"
 
 #include <errno.h>
 #include <netinet/in.h>
@@ -29,7 +30,7 @@ struct io;
 enum io_backend { IO_URING = 1, IO_EPOLL };
 
 /* One batch: what fits between two io_submit() calls. Measured: other sizes are not better. */
-enum { IO_BATCH_MAX = 256, IO_EVENTS_MAX = 4096, IO_LISTENERS_MAX = 16 };
+enum { IO_BATCH_MAX = SIZED(256, 4), IO_EVENTS_MAX = 4096, IO_LISTENERS_MAX = 16 };
 
 union io_address {
     struct sockaddr any;

@@ -8,12 +8,13 @@
 #pragma once
 
 #include "base/attr.h"
+#include "base/sizes.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-enum { TIMERS_BUDGET = 4096 }; /* calls of one run: the rest waits for the next turn */
+enum { TIMERS_BUDGET = SIZED(4096, 3) }; /* calls of one run: the rest waits for the next turn */
 
 struct timers {
     uint32_t *deadlines; /* [capacity]; 0: none. Reserved: untouched costs nothing */

@@ -9,6 +9,7 @@
 #pragma once
 
 #include "base/attr.h"
+#include "base/sizes.h"
 #include "log/message.h"
 
 struct log;
@@ -18,7 +19,7 @@ enum {
     LOG_INBOX_MAX = 65536,        /* entries */
     LOG_REACTOR_RING_MAX = 16384, /* messages per reactor */
     LOG_REACTORS_MAX = 256,
-    LOG_HOLD_MAX = 1024, /* entries one holder orders before it hands the role on */
+    LOG_HOLD_MAX = SIZED(1024, 4), /* entries one holder orders before it hands the role on */
 };
 #define LOG_INBOX_BYTES_MAX (64ull << 20) /* but at least one entry */
 #define LOG_RING_BYTES_MAX  (64ull << 20) /* per reactor, by message_cost(); but at least one */

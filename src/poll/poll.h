@@ -2,9 +2,10 @@
  * of messages and bytes. No socket, no clock, no history. */
 #pragma once
 
+#include "base/sizes.h"
 #include "base/text.h"
 
-enum { POLL_MESSAGES_MAX = 1000, POLL_BYTES_MAX = 1 << 20 };
+enum { POLL_MESSAGES_MAX = SIZED(1000, 6), POLL_BYTES_MAX = 1 << 20 };
 
 struct poll_body {
     struct text text;

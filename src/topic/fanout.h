@@ -3,6 +3,7 @@
  * small topics, pings or accepts. What offering means is the caller's. */
 #pragma once
 
+#include "base/sizes.h"
 #include "topic/subscriptions.h"
 
 struct fanout {
@@ -26,7 +27,7 @@ struct fanout {
 
 /* Offers: to one job, and to all of them, in one run. With more jobs than that the others' turn
  * comes first in the next run. */
-enum { FANOUT_SLICE = 4096, FANOUT_RUN_MAX = 16384 };
+enum { FANOUT_SLICE = SIZED(4096, 3), FANOUT_RUN_MAX = SIZED(16384, 5) };
 
 void fanout_init(struct fanout *f);
 /* A new message for this set was appended to the history. */

@@ -3,12 +3,13 @@
  * limits come stamped on the entries (one decision for all reactors), age from their time. */
 #pragma once
 
+#include "base/sizes.h"
 #include "log/message.h"
 #include "topic/topic.h"
 
 /* The newest entries keep the wire images that were built for them; those of older ones are given
  * back (see message_retire_images()). */
-enum { HISTORY_IMAGES_KEPT = 1024 };
+enum { HISTORY_IMAGES_KEPT = SIZED(1024, 8) };
 
 struct history_slot {
     struct message *message;

@@ -2,6 +2,7 @@
  * place where a message finds the sets that it is for. It sends nothing. */
 #pragma once
 
+#include "base/sizes.h"
 #include "topic/history.h"
 #include "topic/pattern.h"
 #include "topic/set.h"
@@ -58,7 +59,7 @@ uint64_t subscriptions_before_last(const struct subscriptions *s, const struct s
 
 /* How much of the ring one walk may look at, by set_match_cost(), before it says how far it has
  * come: the rest is for another turn. */
-enum { WALK_COST_MAX = 16384 };
+enum { WALK_COST_MAX = SIZED(16384, 40) };
 
 /* Valid until the history or the set changes. */
 struct set_walk {
