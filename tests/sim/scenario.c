@@ -134,6 +134,14 @@ static void draw_room(struct scenario *s, struct random *r)
         s->settings.conn_count_max = random_between(r, 1, peers);
 }
 
+static void draw_crowd(struct scenario *s, struct random *r)
+{
+    scenario_draw_filters(s, r, &s->crowd);
+    s->is_crowd = random_one_in(r, 6);
+    if (s->is_crowd)
+        s->subscriber_count = random_between(r, 6, 12);
+}
+
 void scenario_draw(struct scenario *s, struct random *random)
 {
     memset(s, 0, sizeof(*s));
@@ -144,6 +152,7 @@ void scenario_draw(struct scenario *s, struct random *random)
     draw_faults(s, random);
     draw_peers(s, random);
     draw_greed(s, random);
+    draw_crowd(s, random);
     draw_log(s, random);
     draw_room(s, random);
     s->preempt = ONE_OF(random, 0, 2, 4, 16);
@@ -174,6 +183,10 @@ const char *scenario_draw_topic(const struct scenario *s, struct random *random)
 
 void scenario_draw_filters(const struct scenario *s, struct random *random, struct filters *out)
 {
+    if (s->is_crowd && !random_one_in(random, 4)) {
+        *out = s->crowd;
+        return;
+    }
     out->count = random_one_in(random, 2) ? 1 : random_between(random, 1, 4);
     for (unsigned i = 0; i < out->count; i++) {
         const char *name = random_one_in(random, 3)

@@ -31,7 +31,9 @@ struct scenario {
     bool finishes_topics; /* DELETE */
     bool drains_early;    /* in the middle of it */
     bool is_greedy;       /* large bodies and answers, and little room for either */
-    bool is_full;         /* fewer connections are let in than there are peers, until they settle */
+    bool is_crowd;        /* most subscribers want the same, so that their set is a large one */
+    struct filters crowd;
+    bool is_full; /* fewer connections are let in than there are peers, until they settle */
 };
 
 void scenario_draw(struct scenario *s, struct random *random);

@@ -137,14 +137,32 @@ static uint64_t find(const struct world *w, struct candidates *found)
 
 /* --- nobody has anything to do ---------------------------------------------------------------- */
 
+/* What its connections were not offered, and could take: else it would only come by with the next
+ * message, or ping. */
+static ENTERS_REACTOR void check_offered(const struct world *w, unsigned index)
+{
+    const struct reactor *r = &w->reactors[index];
+    for (uint32_t slot = 0; slot < r->slot_high; slot++) {
+        const struct conn *c = &r->conns[slot];
+        SIM_CHECK("wake-up",
+                  !conn_is_behind(c) || c->phase == CONN_CLOSED || conn_has(c, CONN_POLLING_OUT),
+                  "reactor %u sleeps although slot %u was not offered %lu", index, slot,
+                  (unsigned long)c->set->last_seq);
+    }
+}
+
 /* Whoever stalls may have stopped in the middle of waking the others. */
 static ENTERS_REACTOR void check_sleepers(const struct world *w)
 {
     if (somebody_stalls(w))
         return;
-    for (unsigned i = 0; i < w->scenario.reactor_count; i++)
-        SIM_CHECK("wake-up", fiber_has_returned(w->fibers[i]) || !log_has_work(w->broker->log, i),
+    for (unsigned i = 0; i < w->scenario.reactor_count; i++) {
+        if (fiber_has_returned(w->fibers[i]))
+            continue;
+        SIM_CHECK("wake-up", !log_has_work(w->broker->log, i),
                   "reactor %u sleeps although the log has something for it", i);
+        check_offered(w, i);
+    }
 }
 
 static void let_time_pass(struct world *w, uint64_t until_ns)
