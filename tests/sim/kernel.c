@@ -173,6 +173,8 @@ int64_t socket_write(struct kernel *k, struct socket *s, struct bytes b)
         return SOCKET_RESET;
     const size_t room = pipe_room(&s->to_server);
     const size_t n = b.len < room ? b.len : room;
+    if (n > 0 && pipe_len(&s->to_server) == 0)
+        s->unread_ns = k->now_ns;
     pipe_write(&s->to_server, (struct bytes){b.at, n});
     return (int64_t)n;
 }

@@ -50,13 +50,19 @@ struct socket {
     uint64_t in_due_ns, out_due_ns; /* when the event for an armed poll comes; 0: unknown */
     uint64_t closed_due_ns;         /* IO_CLOSED */
     uint64_t unacknowledged_ns;     /* since then bytes have been under way; 0: none */
+    /* What became of it, so that it can be judged who is to blame for an end; 0: it did not. */
+    uint64_t shut_ns, closed_ns; /* the server said its end; closed it, in whatever way */
+    uint64_t blocked_ns;         /* since then none of its sends went out whole */
+    uint64_t refused_ns;         /* the last send that failed although there was room */
+    uint64_t heard_ns;           /* the server last received something */
+    uint64_t unread_ns;          /* since then there has been something to receive */
     struct pipe to_server, to_peer;
 
     /* The peer's end. */
     bool ended;     /* it has sent its end of the stream */
     bool gone;      /* it has closed, or been reset */
     bool vanished;  /* pulled the plug: acknowledges nothing, says nothing */
-    bool was_reset; /* by the server */
+    bool was_reset; /* by the server: its RST, or the kernel's for what it left unread */
     uint64_t vanished_ns;
 };
 

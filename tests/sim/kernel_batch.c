@@ -36,7 +36,11 @@ static int32_t receive(struct kernel *k, struct socket *s, struct span into)
     n = n < into.len ? n : into.len;
     if (kernel_faults(k, k->faults.short_receive))
         n = random_length(k->random, n);
-    return (int32_t)pipe_read(&s->to_server, (struct span){into.at, n});
+    const size_t got = pipe_read(&s->to_server, (struct span){into.at, n});
+    s->heard_ns = k->now_ns;
+    if (pipe_len(&s->to_server) == 0)
+        s->unread_ns = 0;
+    return (int32_t)got;
 }
 
 static size_t total_len(const struct operation *o)
@@ -69,8 +73,10 @@ static int32_t send_some(struct kernel *k, struct socket *s, const struct operat
     maybe_reset(k, s);
     if (s->flawed)
         return random_one_in(k->random, 2) ? s->error : -EPIPE;
-    if (passing_fault(k, &result))
+    if (passing_fault(k, &result)) {
+        s->refused_ns = k->now_ns;
         return result;
+    }
     size_t n = s->gone ? total : pipe_room(&s->to_peer);
     n = n < total ? n : total;
     if (n > 0 && kernel_faults(k, k->faults.short_send))
@@ -99,7 +105,9 @@ static void start(struct sim_io *f, const struct operation *o)
     ASSERT(total > 0);
     ASSERT(!s->shut);
     const int32_t result = send_some(f->kernel, s, o, total);
-    if (result < 0 || (size_t)result < total) {
+    const bool is_whole = result >= 0 && (size_t)result == total;
+    s->blocked_ns = is_whole ? 0 : s->blocked_ns > 0 ? s->blocked_ns : f->kernel->now_ns;
+    if (!is_whole) {
         f->kernel->short_sends++;
         add_result(f, o, result);
     }

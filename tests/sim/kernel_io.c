@@ -25,7 +25,9 @@ static void sim_poll_arm(struct io *io, uint32_t slot, enum io_poll what)
 static void sim_shutdown(struct io *io, uint32_t slot)
 {
     sim_start_queued(sim_of(io)); /* sends that were queued before it */
-    sim_owned(sim_of(io), slot)->shut = true;
+    struct socket *s = sim_owned(sim_of(io), slot);
+    s->shut = true;
+    s->shut_ns = sim_of(io)->kernel->now_ns;
 }
 
 /* What was queued starts before: the backends keep that order. */
@@ -35,6 +37,7 @@ static void sim_close(struct io *io, uint32_t slot, enum io_close how)
     sim_start_queued(f);
     struct socket *s = sim_owned(f, slot);
     s->stage = SOCKET_CLOSING;
+    s->closed_ns = f->kernel->now_ns;
     s->closed_due_ns = due_ns(f->kernel);
     s->armed_in = s->armed_out = false;
     s->shut = true;

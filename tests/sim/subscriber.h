@@ -96,6 +96,9 @@ void subscriber_check_late(const struct subscriber *s, uint64_t since_ns, uint32
                            const char *what);
 /* Its place on this connection is behind `seq`. */
 void subscriber_begin(struct subscriber *s, uint64_t seq);
+/* The later of that, and of a send to it that the kernel refused for a moment: a heartbeat or ping
+ * is not said again. */
+uint64_t subscriber_moved_ns(const struct subscriber *s, uint64_t since_ns);
 /* The sequence of a cursor that has to be of this log. */
 uint64_t subscriber_seq(const struct subscriber *s, struct bytes cursor);
 /* The next of its own in the log that it has to be given; 0: it has all. */

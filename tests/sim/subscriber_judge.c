@@ -174,6 +174,12 @@ uint64_t subscriber_next_due(const struct subscriber *s)
  * and events that the kernel told late. */
 enum { LATE_MS = 1500 };
 
+uint64_t subscriber_moved_ns(const struct subscriber *s, uint64_t since_ns)
+{
+    const uint64_t refused_ns = s->peer.socket->refused_ns;
+    return refused_ns > since_ns ? refused_ns : since_ns;
+}
+
 void subscriber_check_late(const struct subscriber *s, uint64_t since_ns, uint32_t ms,
                            const char *what)
 {

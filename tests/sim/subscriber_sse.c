@@ -167,7 +167,7 @@ static void ended(struct subscriber *s)
 static void lasts(struct subscriber *s)
 {
     const struct broker_settings *b = &s->peer.world->broker->settings;
-    subscriber_check_late(s, s->peer.heard_ns, b->heartbeat_ms,
+    subscriber_check_late(s, subscriber_moved_ns(s, s->peer.heard_ns), b->heartbeat_ms,
                           "neither a message nor a heartbeat");
     if (b->stream_max_ms > 0)
         subscriber_check_late(s, s->opened_ns, b->stream_max_ms, "a stream goes on");

@@ -219,7 +219,8 @@ static void lasts(struct subscriber *s)
     const struct peer *p = &s->peer;
     const uint64_t moved_ns = p->heard_ns > p->said_ns ? p->heard_ns : p->said_ns;
     if (!s->on_message && !s->ws.has_close && !s->ws.said_close)
-        subscriber_check_late(s, moved_ns, 2 * p->world->broker->settings.ping_ms, "no ping");
+        subscriber_check_late(s, subscriber_moved_ns(s, moved_ns),
+                              2 * p->world->broker->settings.ping_ms, "no ping");
 }
 
 const struct transport transport_ws_raw = {"ws", true, ask_raw, read, ended, lasts};
