@@ -3,6 +3,7 @@
 #include "sim/peer.h"
 
 #include "base/assert.h"
+#include "sim/ending.h"
 #include "sim/failure.h"
 #include "sim/world.h"
 
@@ -109,7 +110,7 @@ bool peer_is_over(const struct peer *p)
 
 bool peer_was_left(const struct peer *p)
 {
-    return p->in_ended && !p->has_ended;
+    return peer_is_over(p) && !p->has_ended && !(p->in_reset && ending_is_excused(p));
 }
 
 /* --- bytes ------------------------------------------------------------------------------------ */

@@ -75,7 +75,8 @@ struct bytes peer_pending(const struct peer *p);
 void peer_understood(struct peer *p, size_t count);
 /* The server ended the connection, in whatever way, and there is nothing more to be read. */
 bool peer_is_over(const struct peer *p);
-/* It ended it in order, although this peer would have gone on listening and talking. */
+/* It ended it although this peer would have gone on listening and talking: in order, or by a reset
+ * for which nobody else is to blame (ending.h). */
 bool peer_was_left(const struct peer *p);
 /* Between low and high microseconds from now. */
 void peer_act_in(struct peer *p, uint32_t low_us, uint32_t high_us);

@@ -1,6 +1,7 @@
 /* Subscribers on WebSockets: bare payloads, or JSON with ids, gaps and an opening. */
 #include "sim/subscriber.h"
 
+#include "sim/ending.h"
 #include "sim/failure.h"
 #include "sim/world.h"
 
@@ -203,7 +204,7 @@ static void read(struct subscriber *s)
 static void ended(struct subscriber *s)
 {
     const struct response *r = &s->response;
-    if (!peer_was_left(&s->peer))
+    if (!peer_was_left(&s->peer) || (s->peer.in_reset && ending_is_of_the_dead(&s->peer)))
         return;
     SIM_CHECK("protocol", r->is_whole, "%s: the connection ended before the answer", s->peer.name);
     SIM_CHECK("protocol", r->status != 101 || s->ws.has_close,
