@@ -12,6 +12,13 @@
 
 enum { PEERS_MAX = 48 };
 
+/* A reactor on its fiber, and how long its turn has taken, the time apart in which others ran. */
+struct reactor_run {
+    struct world *world;
+    unsigned index;
+    uint64_t ran_ns, resumed_ns;
+};
+
 struct world {
     uint64_t seed;
     struct random random;
@@ -21,6 +28,7 @@ struct world {
     struct broker *broker;
     struct reactor *reactors;
     struct fiber *fibers[KERNEL_REACTORS_MAX]; /* the reactors' */
+    struct reactor_run runs[KERNEL_REACTORS_MAX];
     struct thread threads[THREADS_MAX];
     struct peer *peers[PEERS_MAX];
     unsigned peer_count;
