@@ -337,6 +337,7 @@ SUITES = {
     'simulation': run_simulation,
     'simulation-asan': run_simulation_asan,
     'planted': script('tests/sim/planted.py', 1800),
+    'reached': script('tests/sim/reached.py', 1200),
     'model': script('tests/model/run.py', 600),
     'fuzz': run_fuzz,
     'stress': run_stress,
