@@ -67,7 +67,7 @@ static void fini(struct peer *p)
     free(b);
 }
 
-static const struct peer_kind kind = {"bystander", act, is_at_rest, fini};
+static const struct peer_kind kind = {"bystander", act, is_at_rest, fini, subscriber_is_owed};
 
 struct peer *bystander_new(struct world *w, unsigned number)
 {

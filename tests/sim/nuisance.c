@@ -303,7 +303,7 @@ static void fini(struct peer *p)
 
 struct peer *nuisance_new(struct world *w, unsigned number)
 {
-    static const struct peer_kind kind = {"nuisance", act, is_at_rest, fini};
+    static const struct peer_kind kind = {"nuisance", act, is_at_rest, fini, NULL};
     struct nuisance *n = calloc(1, sizeof(*n));
     ASSERT(n);
     peer_init(&n->peer, &kind, w, number);

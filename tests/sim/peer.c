@@ -56,7 +56,7 @@ void peer_connect(struct peer *p)
     buffer_clear(&p->out);
     buffer_clear(&p->in);
     p->in_ended = p->in_reset = p->has_ended = false;
-    p->moved_count = 0;
+    p->moved_count = p->dismissed_ns = 0;
     p->heard_ns = p->said_ns = p->kernel->now_ns;
     p->idle_us = IDLE_MIN_US;
     const bool cuts = p->goal == PEER_LIVE && random_one_in(p->random, 2);

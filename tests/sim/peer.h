@@ -25,6 +25,9 @@ struct peer_kind {
     /* Has it come to rest: everything sent is answered, everything due has come? */
     bool (*is_at_rest)(const struct peer *p);
     void (*fini)(struct peer *p); /* frees p; its socket is closed */
+    /* Does the server owe it a word: the end of an open stream, the answer to a question that was
+     * read? NULL: never. */
+    bool (*is_owed)(const struct peer *p);
 };
 
 struct peer {
@@ -42,6 +45,7 @@ struct peer {
     struct buffer in;      /* come, not yet understood */
     bool in_ended;         /* the server ended the stream, and all of it has been read */
     bool in_reset;
+    uint64_t dismissed_ns;      /* it was told that the server goes away; 0: not */
     bool has_ended;             /* it has sent its own end of the stream, and only reads on */
     bool has_moved;             /* the last exchange moved something */
     uint64_t moved_count;       /* bytes of this connection, both ways */

@@ -331,7 +331,7 @@ static void fini(struct peer *p)
 
 struct peer *publisher_new(struct world *w, unsigned number)
 {
-    static const struct peer_kind kind = {"publisher", act, is_at_rest, fini};
+    static const struct peer_kind kind = {"publisher", act, is_at_rest, fini, NULL};
     struct publisher *b = calloc(1, sizeof(*b));
     ASSERT(b);
     peer_init(&b->peer, &kind, w, number);

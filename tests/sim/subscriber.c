@@ -163,6 +163,34 @@ bool subscriber_is_at_rest(const struct subscriber *s)
            (peer_is_connected(&s->peer) && s->is_open && !s->peer.has_ended && !s->ws.said_close);
 }
 
+/* --- what the server owes it ------------------------------------------------------------------ */
+
+static struct subscriber *subscriber_of(const struct peer *p)
+{
+    return (struct subscriber *)(uintptr_t)p;
+}
+
+static bool is_listening(const struct subscriber *s)
+{
+    const struct response *r = &s->response;
+    const bool was_told = r->status == 101 ? s->ws.has_close || s->ws.said_close : r->is_whole;
+    return s->is_open && !s->is_refused && !was_told;
+}
+
+static bool was_heard(const struct peer *p)
+{
+    return p->socket->stage == SOCKET_ACCEPTED && buffer_len(&p->out) == 0 &&
+           pipe_len(&p->socket->to_server) == 0;
+}
+
+bool subscriber_is_owed(const struct peer *p)
+{
+    const struct subscriber *s = subscriber_of(p);
+    if (!peer_is_connected(p) || p->has_ended || peer_is_over(p) || p->socket->flawed)
+        return false;
+    return s->transport->is_stream ? is_listening(s) : s->is_asking && was_heard(p);
+}
+
 /* --- life ------------------------------------------------------------------------------------- */
 
 void subscriber_init(struct subscriber *s, const struct transport *transport)
@@ -188,11 +216,6 @@ void subscriber_fini(struct subscriber *s)
 }
 
 /* --- the kind --------------------------------------------------------------------------------- */
-
-static struct subscriber *subscriber_of(const struct peer *p)
-{
-    return (struct subscriber *)(uintptr_t)p;
-}
 
 static void act(struct peer *p)
 {
@@ -221,7 +244,7 @@ static void print_filters(const struct filters *f, char out[static 64])
 
 struct peer *subscriber_new(struct world *w, unsigned number)
 {
-    static const struct peer_kind kind = {"subscriber", act, is_at_rest, fini};
+    static const struct peer_kind kind = {"subscriber", act, is_at_rest, fini, subscriber_is_owed};
     static const struct transport *const transports[] = {&transport_ws_raw, &transport_ws_json,
                                                          &transport_sse, &transport_poll};
     char filters[64];

@@ -76,6 +76,7 @@ void subscriber_init(struct subscriber *s, const struct transport *transport);
 /* One small thing; also says when the next one is due. */
 void subscriber_step(struct subscriber *s);
 bool subscriber_is_at_rest(const struct subscriber *s);
+bool subscriber_is_owed(const struct peer *p); /* of a peer that begins with a subscriber */
 void subscriber_fini(struct subscriber *s);
 
 /* --- subscriber_place.c ---------------------------------------------------------------------- */

@@ -162,6 +162,8 @@ static void ended(struct subscriber *s)
     SIM_CHECK("gap", !s->awaits_gap, "%s: the stream ended before the gap that is due",
               s->peer.name);
     SIM_CHECK("protocol", may_end(s), "%s: the stream ended without need", s->peer.name);
+    if (s->peer.world->draining)
+        s->peer.dismissed_ns = s->peer.kernel->now_ns;
 }
 
 static void lasts(struct subscriber *s)

@@ -146,6 +146,8 @@ static void on_close(struct subscriber *s)
     const unsigned code = s->ws.close_code;
     const bool is_echo = s->ws.said_close && code != CLOSE_FINISHED && code != CLOSE_GAP;
     trace("%s: closed by %u %s", s->peer.name, code, s->ws.close_reason);
+    if (code == CLOSE_DRAIN)
+        s->peer.dismissed_ns = s->peer.kernel->now_ns;
     if (code == CLOSE_FINISHED)
         subscriber_finished(s);
     else if (code == CLOSE_GAP)

@@ -3,6 +3,7 @@
 #include "sim/world.h"
 
 #include "base/alloc.h"
+#include "sim/draining.h"
 #include "sim/failure.h"
 #include "sim/heap.h"
 #include "sim/peers.h"
@@ -235,6 +236,7 @@ static void leave(struct world *w)
 
 static void drain(struct world *w)
 {
+    struct draining d;
     const uint64_t began_ns = w->kernel.now_ns;
     const uint64_t end_ns =
         began_ns + w->scenario.settings.drain_ms * UINT64_C(1000000) + 10 * SECOND_NS;
@@ -242,6 +244,7 @@ static void drain(struct world *w)
     w->draining = true;
     if (w->peer_count > 0 && w->peers[0]->goal != PEER_LEAVE)
         set_goal(w, PEER_WATCH);
+    draining_begin(&d, w);
     atomic_store(&w->broker->drain_ns, began_ns);
     for (unsigned i = 0; i < w->scenario.reactor_count; i++)
         io_wake(w->reactors[i].io);
@@ -250,6 +253,7 @@ static void drain(struct world *w)
             sim_fail("drain", "the drain does not end");
         schedule_step(w);
     }
+    draining_judge(&d, w);
 }
 
 /* --- the end ---------------------------------------------------------------------------------- */

@@ -74,7 +74,8 @@ static void fini(struct peer *p)
 
 struct peer *ws_publisher_new(struct world *w, unsigned number)
 {
-    static const struct peer_kind kind = {"ws publisher", act, is_at_rest, fini};
+    static const struct peer_kind kind = {"ws publisher", act, is_at_rest, fini,
+                                          subscriber_is_owed};
     struct talker *t = calloc(1, sizeof(*t));
     ASSERT(t);
     peer_init(&t->subscriber.peer, &kind, w, number);
