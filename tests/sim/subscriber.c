@@ -55,6 +55,7 @@ static void come_back(struct subscriber *s)
 static void ask(struct subscriber *s)
 {
     s->has_asked = true;
+    s->asks_ns = s->peer.kernel->now_ns;
     subscriber_choose_place(s);
     trace("%s: asks from %s", s->peer.name, s->after);
     s->transport->ask(s);

@@ -45,7 +45,7 @@ struct subscriber {
     subscriber_message_fn *on_message; /* NULL: nothing more than the audit */
 
     /* This connection, or this question. */
-    uint64_t asks_ns; /* not before */
+    uint64_t asks_ns; /* not before; once it has, when it did */
     bool has_asked;
     enum from from;
     char after[RESPONSE_FIELD_MAX]; /* the place that it named */
@@ -106,6 +106,8 @@ uint64_t subscriber_seq(const struct subscriber *s, struct bytes cursor);
 uint64_t subscriber_next_due(const struct subscriber *s);
 /* Has the topic of its only filter, a plain one, come to its end? */
 bool subscriber_may_finish(const struct subscriber *s);
+/* May it be closed by `close`: is a message that it was not given trimmed? */
+bool subscriber_was_too_slow(const struct subscriber *s);
 /* The "error" of an answer's body. */
 void subscriber_read_refusal(struct subscriber *s);
 

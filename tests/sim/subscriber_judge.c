@@ -202,6 +202,13 @@ bool subscriber_may_finish(const struct subscriber *s)
     return false;
 }
 
+bool subscriber_was_too_slow(const struct subscriber *s)
+{
+    const uint64_t due = subscriber_next_due(s);
+    return s->audit.policy == AUDIT_CLOSE && due != 0 &&
+           due < world_first_retained(s->peer.world, s->peer.socket);
+}
+
 void subscriber_finished(struct subscriber *s)
 {
     const struct truth *t = &s->peer.world->truth;

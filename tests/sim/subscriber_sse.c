@@ -7,6 +7,8 @@
 
 #include <string.h>
 
+enum { TURN_MS = 100 };
+
 static void ask(struct subscriber *s)
 {
     struct random *r = s->peer.random;
@@ -134,11 +136,21 @@ static void read(struct subscriber *s)
 
 /* --- ends ------------------------------------------------------------------------------------- */
 
-static bool may_end(const struct subscriber *s)
+/* Its age counts from up to an eighth earlier; and from the beginning of the turn in which the
+ * server heard it. Nobody grows old once everything settles. */
+static bool is_old(const struct subscriber *s)
 {
     const struct world *w = s->peer.world;
-    return s->is_refused || s->audit.policy == AUDIT_CLOSE || w->draining ||
-           w->scenario.settings.stream_max_ms > 0 || subscriber_may_finish(s);
+    const uint32_t max_ms = w->scenario.settings.stream_max_ms;
+    const uint64_t until_ns = w->settled_ns > 0 ? w->settled_ns : s->peer.kernel->now_ns;
+    const uint64_t age_ms = until_ns > s->asks_ns ? (until_ns - s->asks_ns) / 1000000 : 0;
+    return max_ms > 0 && age_ms + TURN_MS >= max_ms - max_ms / 8;
+}
+
+static bool may_end(const struct subscriber *s)
+{
+    return s->is_refused || s->peer.world->draining || subscriber_may_finish(s) || is_old(s) ||
+           subscriber_was_too_slow(s);
 }
 
 static void ended(struct subscriber *s)

@@ -136,7 +136,7 @@ static void check_close(const struct subscriber *s)
     const bool may = code == CLOSE_DRAIN     ? w->draining
                      : code == CLOSE_TOO_BIG ? s->said_too_much
                      : code == CLOSE_MEMORY  ? w->scenario.allocation_fails > 0
-                     : code == CLOSE_LATER   ? s->audit.policy == AUDIT_CLOSE || may_be_full
+                     : code == CLOSE_LATER   ? subscriber_was_too_slow(s) || may_be_full
                                              : false;
     SIM_CHECK("protocol", may, "%s: closed by %u, %s", s->peer.name, code, s->ws.close_reason);
 }

@@ -145,6 +145,7 @@ static void end_faults(struct world *w)
     w->kernel.faults = (struct kernel_faults){0};
     heap_fail_once_in(&w->random, 0);
     w->laggard_lags = false;
+    w->settled_ns = w->kernel.now_ns;
     w->broker->settings.conn_count_max = KERNEL_SLOTS_MAX * KERNEL_REACTORS_MAX;
     w->broker->settings.stream_max_ms = 0;
 }

@@ -34,6 +34,7 @@ struct world {
     unsigned peer_count;
     uint64_t step_count;
     bool draining;
+    uint64_t settled_ns; /* since then nothing goes wrong, and no stream grows old; 0: not yet */
     bool laggard_lags;
     uint64_t stalled_until_ns[KERNEL_REACTORS_MAX]; /* it has no processor till then */
     uint64_t all_run_ns;                            /* nobody is stalled from then on */
