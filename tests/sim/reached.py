@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Shows that the simulation comes to where the sizes of base/sizes.h begin to matter: builds it
-with gcc's counters, runs seeds, and fails for each statement below that none of them reached. What is
-reached is not judged here.
+with gcc's counters, runs seeds, and fails for each statement below that none of them reached.
+What is reached is not judged here.
 
 usage: reached.py [--seeds N]
 """
