@@ -53,7 +53,7 @@ struct socket {
     /* What became of it, so that it can be judged who is to blame for an end; 0: it did not. */
     uint64_t shut_ns, closed_ns; /* the server said its end; closed it, in whatever way */
     uint64_t blocked_ns;         /* since then none of its sends went out whole */
-    uint64_t refused_ns;         /* the last send that failed although there was room */
+    uint64_t refused_ns;         /* the last send that was not taken although there was room */
     uint64_t heard_ns;           /* the server last received something */
     uint64_t unread_ns;          /* since then there has been something to receive */
     struct pipe to_server, to_peer;

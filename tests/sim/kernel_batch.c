@@ -79,8 +79,10 @@ static int32_t send_some(struct kernel *k, struct socket *s, const struct operat
     }
     size_t n = s->gone ? total : pipe_room(&s->to_peer);
     n = n < total ? n : total;
-    if (n > 0 && kernel_faults(k, k->faults.short_send))
+    if (n > 0 && kernel_faults(k, k->faults.short_send)) {
+        s->refused_ns = k->now_ns;
         n = random_length(k->random, n);
+    }
     if (n == 0)
         return -EAGAIN;
     take(k, s, o, n);

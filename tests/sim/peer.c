@@ -187,7 +187,7 @@ static void send_some(struct peer *p)
 static void read_some(struct peer *p)
 {
     size_t max = p->read_max;
-    if (random_one_in(p->random, 2))
+    if (max > 0 && random_one_in(p->random, 2))
         max = random_length(p->random, max);
     max = up_to_cut(p, max);
     if (max == 0)

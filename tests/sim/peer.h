@@ -51,7 +51,7 @@ struct peer {
     uint64_t moved_count;       /* bytes of this connection, both ways */
     uint64_t heard_ns, said_ns; /* when the last of them came, and went */
     uint64_t cut_at; /* cuts its connection when that many bytes have moved; 0: does not */
-    size_t read_max; /* bytes read at once: small for slow peers */
+    size_t read_max; /* bytes read at once: small for slow peers; 0: it never reads */
     unsigned vanish_count;
     uint32_t idle_us; /* how long it waits for something to come: longer each time */
 };

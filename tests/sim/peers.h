@@ -20,5 +20,8 @@ struct peer *bystander_new(struct world *w, unsigned number) MUST_CHECK;
  */
 struct peer *nuisance_new(struct world *w, unsigned number) MUST_CHECK;
 
+/* Waits for what the contract says to happen to one who keeps silent, or never reads. */
+struct peer *silent_new(struct world *w, unsigned number) MUST_CHECK;
+
 /* The longest a bystander's message took, in virtual time; 0 for other kinds. */
 uint64_t bystander_worst_ns(const struct peer *p);

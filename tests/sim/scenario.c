@@ -99,6 +99,7 @@ static void draw_peers(struct scenario *s, struct random *r)
     /* Without memory for its topic an end is not noted. */
     s->finishes_topics = s->allocation_fails == 0 && random_one_in(r, 6);
     s->drains_early = random_one_in(r, 8);
+    s->silent_count = random_one_in(r, 6) ? random_between(r, 1, 2) : 0;
 }
 
 /* Few seeds, for it takes long: where bodies and answers are so much larger than their budget, that
@@ -121,7 +122,7 @@ static void draw_greed(struct scenario *s, struct random *r)
 unsigned scenario_peer_count(const struct scenario *s)
 {
     return s->publisher_count + s->ws_publisher_count + s->subscriber_count + s->nuisance_count +
-           s->has_bystander;
+           s->silent_count + s->has_bystander;
 }
 
 /* All of them on one reactor, and a few that it has not yet let go of. */
@@ -168,6 +169,7 @@ void scenario_shorten(struct scenario *s)
     s->publisher_count = s->ws_publisher_count = s->thread_count = 1;
     s->subscriber_count = 3;
     s->nuisance_count = 1;
+    s->silent_count = 0;
     s->publishes_each = 6;
     s->is_full = s->finishes_topics = s->drains_early = s->has_bystander = false;
     s->settings.conn_count_max = PEERS_AND_SOME;

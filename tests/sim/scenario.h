@@ -21,7 +21,7 @@ struct scenario {
     unsigned topic_count;
     unsigned publisher_count, ws_publisher_count, thread_count; /* threads: log_append() directly */
     bool threads_in_step;
-    unsigned subscriber_count, nuisance_count;
+    unsigned subscriber_count, nuisance_count, silent_count;
     unsigned publishes_each;
     int laggard;       /* a reactor that seldom gets its turn; -1: none */
     uint32_t stall_us; /* who is interrupted may have no processor for so long; 0: it goes on */

@@ -98,6 +98,7 @@ static void add_peers(struct world *w)
     add(w, ws_publisher_new, s->ws_publisher_count);
     add(w, bystander_new, s->has_bystander);
     add(w, nuisance_new, s->nuisance_count);
+    add(w, silent_new, s->silent_count);
 }
 
 static void describe(const void *scenario)
