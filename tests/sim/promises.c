@@ -7,7 +7,10 @@
 #include "sim/failure.h"
 #include "sim/peers.h"
 
-enum { BYSTANDER_MAX_MS = 400 };
+enum {
+    BYSTANDER_MAX_MS = 400,
+    FORGETS_LATE_MS = 2000, /* once a second is looked, by one who may have stalled */
+};
 
 static void check_history(const struct world *w, unsigned index)
 {
@@ -19,7 +22,7 @@ static void check_history(const struct world *w, unsigned index)
               "reactor %u retains %lu bytes", index, (unsigned long)h->bytes);
 }
 
-/* What there is room for, and is young enough, is retained. */
+/* What there is room for is retained while it is young enough. */
 static void check_retention(const struct world *w, unsigned index)
 {
     const struct reactor *r = &w->reactors[index];
@@ -34,6 +37,26 @@ static void check_retention(const struct world *w, unsigned index)
     SIM_CHECK("retention", h->first_seq <= (by_age < by_room ? by_room : by_age),
               "reactor %u retains from %lu, and owes %lu by room, %lu by age", index,
               (unsigned long)h->first_seq, (unsigned long)by_room, (unsigned long)by_age);
+}
+
+/* And what is old is let go of. */
+static void check_age(const struct world *w, unsigned index)
+{
+    const struct history *h = &w->reactors[index].subscriptions.history;
+    if (history_count(h) == 0)
+        return;
+    const int64_t age_ms = clock_realtime_ms() - w->truth.entries[h->first_seq].time_ms;
+    SIM_CHECK("retention", age_ms <= (int64_t)w->scenario.settings.history_ms + FORGETS_LATE_MS,
+              "reactor %u retains %lu, which is %ld ms old", index, (unsigned long)h->first_seq,
+              (long)age_ms);
+}
+
+void promises_retention(const struct world *w)
+{
+    for (unsigned i = 0; i < w->scenario.reactor_count; i++) {
+        check_retention(w, i);
+        check_age(w, i);
+    }
 }
 
 /* Its deadlines run, and it is not being refused: else a reactor was interrupted before it had
@@ -60,8 +83,6 @@ void promises_limits(const struct world *w)
     const struct broker *b = w->broker;
     for (unsigned i = 0; i < b->reactor_count; i++)
         check_history(w, i);
-    for (unsigned i = 0; i < b->reactor_count; i++)
-        check_retention(w, i);
     SIM_CHECK("limits", let_in_count(w) <= b->settings.conn_count_max, "%u connections",
               let_in_count(w));
     budgets_check(w);

@@ -5,6 +5,8 @@
 
 /* At any time: what is bounded stays within its bounds. */
 void promises_limits(const struct world *w);
+/* At any time: each reactor retains all that it owes, and nothing that is too old. */
+void promises_retention(const struct world *w);
 /* At rest: nobody who behaved was kept waiting. */
 void promises_latency(const struct world *w);
 /* When everybody has left: nothing of them is kept. */

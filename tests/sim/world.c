@@ -188,6 +188,7 @@ static void live(struct world *w)
     for (int i = 0; i < RUN_STEPS_MAX && w->kernel.now_ns < end_ns && !all_published(w); i++) {
         schedule_step(w);
         promises_limits(w);
+        promises_retention(w);
     }
 }
 
@@ -210,6 +211,7 @@ static void settle(struct world *w)
                      not_at_rest(w) ? not_at_rest(w)->name : "a thread");
         }
         schedule_step(w);
+        promises_retention(w);
     }
 }
 
