@@ -95,6 +95,7 @@ void json_client_envelope(json_t *object, struct envelope *out, struct buffer *d
     *out = (struct envelope){.id = json_client_string(json_object_get(object, "id"), who),
                              .topic = json_client_string(json_object_get(object, "topic"), who),
                              .payload = json_client_string(json_object_get(object, due[3]), who),
+                             .time_ms = json_integer_value(time),
                              .is_binary = base64 != NULL};
     if (!base64)
         return;

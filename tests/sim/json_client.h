@@ -10,6 +10,7 @@
 /* Borrowed from the JSON it was read from, or from `decoded`. */
 struct envelope {
     struct bytes id, topic, payload;
+    int64_t time_ms; /* 0: not told */
     bool is_binary;
 };
 

@@ -123,6 +123,10 @@ void subscriber_message(struct subscriber *s, const struct envelope *e)
               "%s: message %u is text here and binary there", s->peer.name, number);
     note_retained(s);
     audit_message(&s->audit, e->id, e->topic, e->payload);
+    const int64_t time_ms = t->entries[t->publishes[number].seq].time_ms;
+    SIM_CHECK("payload", e->time_ms == 0 || e->time_ms == time_ms,
+              "%s: message %u is of %ld, not %ld", s->peer.name, number, (long)time_ms,
+              (long)e->time_ms);
     trace("%s: message %lu (%u)", s->peer.name, (unsigned long)s->audit.seen, number);
     if (s->on_message)
         s->on_message(s, number);
