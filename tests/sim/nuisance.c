@@ -34,6 +34,7 @@ struct nuisance {
     const struct episode *episode;
     unsigned episodes_left, acts_left;
     struct response response;
+    uint64_t told_seq; /* the newest that a publisher had been told when it asked for the head */
 };
 
 static struct nuisance *nuisance_of(const struct peer *p)
@@ -93,6 +94,7 @@ static void say_metrics(struct nuisance *n)
 static void say_head(struct nuisance *n)
 {
     n->response.answers_head = true;
+    n->told_seq = truth_newest_told(&n->peer.world->truth);
     peer_say_format(&n->peer, "HEAD /t/a.b HTTP/1.1\r\nHost: sim\r\n\r\n");
 }
 
@@ -229,6 +231,19 @@ static void begin_episode(struct nuisance *n)
     peer_act_in(p, 0, MS);
 }
 
+/* The place to go on from for one who wants what comes next: nothing that was acknowledged is. */
+static void judge_head(const struct nuisance *n)
+{
+    const struct truth *t = &n->peer.world->truth;
+    uint64_t epoch = 0, seq = 0;
+    SIM_CHECK("protocol",
+              audit_cursor_parse(bytes_from(n->response.cursor), &epoch, &seq) && epoch == t->epoch,
+              "%s: %s is no cursor of this log", n->peer.name, n->response.cursor);
+    SIM_CHECK("place", seq >= n->told_seq && seq <= t->head,
+              "%s: the head is told to be %lu, and is from %lu to %lu", n->peer.name,
+              (unsigned long)seq, (unsigned long)n->told_seq, (unsigned long)t->head);
+}
+
 static void judge(struct nuisance *n)
 {
     struct response *r = &n->response;
@@ -243,6 +258,8 @@ static void judge(struct nuisance *n)
     SIM_CHECK("protocol",
               r->status == n->episode->status || (r->status == 503 && world_may_refuse(p->world)),
               "%s: %s was answered by %u", p->name, n->episode->name, r->status);
+    if (r->answers_head && r->status == 200)
+        judge_head(n);
     /* A refusal may come before the method is known, and then has a body even for HEAD. */
     SIM_CHECK("protocol", peer_pending(p).len == 0 || (r->status == 503 && r->closes),
               "%s: bytes behind the answer", p->name);

@@ -9,16 +9,6 @@
 
 enum { ANEW_ONE_IN = 8 }; /* of those who come back begin somewhere else */
 
-/* The newest message that a publisher knows to be in the log. */
-static uint64_t newest_told(const struct truth *t)
-{
-    uint64_t newest = 0;
-    for (uint32_t i = 0; i < t->publish_count; i++)
-        if (t->publishes[i].told_seq > newest)
-            newest = t->publishes[i].told_seq;
-    return newest;
-}
-
 static enum from draw_from(struct subscriber *s)
 {
     struct random *r = s->peer.random;
@@ -28,7 +18,7 @@ static enum from draw_from(struct subscriber *s)
     if (s->has_place && !begins_anew)
         return FROM_SEEN;
     const enum from from = anew[random_below(r, sizeof(anew) / sizeof(anew[0]))];
-    return from == FROM_TOLD && newest_told(s->audit.truth) == 0 ? FROM_NOW : from;
+    return from == FROM_TOLD && truth_newest_told(s->audit.truth) == 0 ? FROM_NOW : from;
 }
 
 /* Cursors of another log, and of its future. */
@@ -48,7 +38,7 @@ static void take_told_place(struct subscriber *s)
 {
     s->has_place = true;
     s->from = FROM_SEEN;
-    audit_begin(&s->audit, newest_told(s->audit.truth));
+    audit_begin(&s->audit, truth_newest_told(s->audit.truth));
 }
 
 void subscriber_choose_place(struct subscriber *s)
@@ -56,7 +46,7 @@ void subscriber_choose_place(struct subscriber *s)
     s->from = draw_from(s);
     if (s->from == FROM_TOLD)
         take_told_place(s);
-    s->told_seq = newest_told(s->audit.truth);
+    s->told_seq = truth_newest_told(s->audit.truth);
     s->is_open = s->awaits_gap = s->is_tagged = s->is_garbled = false;
     switch (s->from) {
     case FROM_SEEN:

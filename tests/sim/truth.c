@@ -170,6 +170,15 @@ static bool is_finished(const struct truth *t, const char *topic, uint64_t befor
     return false;
 }
 
+uint64_t truth_newest_told(const struct truth *t)
+{
+    uint64_t newest = 0;
+    for (uint32_t i = 0; i < t->publish_count; i++)
+        if (t->publishes[i].told_seq > newest)
+            newest = t->publishes[i].told_seq;
+    return newest;
+}
+
 bool truth_is_complete(const struct truth *t)
 {
     for (uint32_t i = 0; i < t->publish_count; i++) {

@@ -81,6 +81,8 @@ void truth_accepted(struct truth *t, uint32_t number, uint64_t epoch, uint64_t s
 /* Accepted, but its place was not told: it is in the log sooner or later. */
 void truth_taken(struct truth *t, uint32_t number);
 void truth_refused(struct truth *t, uint32_t number);
+/* The newest message that a publisher knows to be in the log; 0: none. */
+uint64_t truth_newest_told(const struct truth *t);
 /* Is every accepted one in the log? A thread is told so when its own is on the way. */
 bool truth_is_complete(const struct truth *t);
 /* At the end: every accepted one is in the log exactly once, no refused one is. */
