@@ -155,17 +155,10 @@ static bool is_finished(const struct publisher *b, const char *topic)
     return false;
 }
 
-static bool is_one_of(struct bytes name, const char *const *names)
-{
-    for (; *names; names++)
-        if (bytes_equal(name, bytes_from(*names)))
-            return true;
-    return false;
-}
-
 static bool may_refuse(const struct publisher *b, const struct publish *publish, struct bytes error)
 {
-    static const char *const passing[] = {"log_full", "memory", NULL};
+    const bool is_full = bytes_equal(error, BYTES_LITERAL("log_full"));
+    const bool is_memory = bytes_equal(error, BYTES_LITERAL("memory"));
     const struct world *w = b->peer.world;
     switch (b->response.status) {
     case 410:
@@ -174,7 +167,7 @@ static bool may_refuse(const struct publisher *b, const struct publish *publish,
         return publish->len > w->scenario.settings.message_bytes_max;
     case 503:
         return (b->response.has_retry || b->response.closes) &&
-               (is_one_of(error, passing) || world_may_refuse(w));
+               (is_full ? publish->was_full : is_memory || world_may_refuse(w));
     default:
         return false;
     }

@@ -17,6 +17,12 @@ void truth_init(struct truth *t, const uint64_t *now_ns)
     present = t;
 }
 
+struct truth *truth_present(void)
+{
+    ASSERT(present);
+    return present;
+}
+
 void truth_fini(struct truth *t)
 {
     free(t->publishes);
@@ -33,6 +39,11 @@ void truth_set_history(struct truth *t, uint64_t count, uint64_t bytes)
 {
     t->history_count = count;
     t->history_bytes = bytes;
+}
+
+void truth_set_inbox(struct truth *t, uint64_t capacity)
+{
+    t->inbox_capacity = capacity;
 }
 
 /* --- publishes -------------------------------------------------------------------------------- */
@@ -279,6 +290,7 @@ void __wrap_log_order(struct log *l, struct message *chain, uint64_t first_seq, 
     uint64_t seq = first_seq;
     for (const struct message *m = chain; m; m = m->next_in_entry)
         record(present, m, seq++, time_ms);
+    present->ordered_count++;
     __real_log_order(l, chain, first_seq, time_ms);
 }
 

@@ -25,6 +25,7 @@ struct publish {
     uint64_t seq;      /* in the log; 0: not */
     uint64_t void_seq; /* in the log behind its topic's end; 0: not */
     bool is_binary;
+    bool was_full; /* the log had no room for it, once at least */
 };
 
 /* One message of the log. */
@@ -50,15 +51,21 @@ struct truth {
     uint64_t entry_capacity;
     unsigned end_count;
     uint64_t history_count, history_bytes; /* what is retained at most, and at least */
+    uint64_t inbox_capacity;
+    uint64_t append_count, refused_count, ordered_count; /* entries, that is chains */
 };
 
 /* One at a time: the log's order is observed from below (the linker puts truth in front of
  * log_order()). */
 void truth_init(struct truth *t, const uint64_t *now_ns);
+/* For those who stand in front of a function of the log. */
+struct truth *truth_present(void);
 void truth_fini(struct truth *t);
 void truth_set_epoch(struct truth *t, uint64_t epoch);
 /* What the history has room for. */
 void truth_set_history(struct truth *t, uint64_t count, uint64_t bytes);
+/* How many entries may wait for their place before one is refused. */
+void truth_set_inbox(struct truth *t, uint64_t capacity);
 /* The oldest entry that is not older than that; one behind the head when all are. */
 uint64_t truth_oldest_since(const struct truth *t, int64_t time_ms);
 

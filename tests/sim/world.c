@@ -52,6 +52,7 @@ static bool start_broker(struct world *w)
         return false;
     truth_set_epoch(&w->truth, log_epoch(w->broker->log));
     truth_set_history(&w->truth, s->settings.history_count, s->settings.history_bytes);
+    truth_set_inbox(&w->truth, s->log.inbox_capacity);
     return true;
 }
 
