@@ -221,8 +221,11 @@ void subscriber_finished(struct subscriber *s)
               s->peer.name);
     SIM_CHECK("gap", !s->awaits_gap, "%s: finished before the gap that is due", s->peer.name);
     s->is_finished = true;
-    if (s->from != FROM_SEEN)
+    /* Without a word about its place: then nothing was left to be given from where it asked. */
+    if (!s->is_open && s->from != FROM_SEEN) {
+        check_start(s, t->head);
         return;
+    }
     const uint64_t next = subscriber_next_due(s);
     SIM_CHECK("lost", next == 0 || t->entries[next].is_end, "%s: finished before it had %lu",
               s->peer.name, (unsigned long)next);
