@@ -16,7 +16,7 @@
 enum {
     RUN_STEPS_MAX = 6000,
     SETTLE_STEPS_MAX = 100000,
-    DRAIN_STEPS_MAX = 100000,
+    DRAIN_STEPS_MAX = 400000, /* small windows, large messages, and a laggard all the way */
 };
 #define SECOND_NS UINT64_C(1000000000)
 #define RUN_NS    (20 * SECOND_NS)
