@@ -33,15 +33,6 @@ def knock(server):
         return connection.ask('GET', '/t/x').status
 
 
-def try_to_enter(server):
-    peer = websocket.Peer(server.port)
-    try:
-        return peer.open('/t/x')
-    except (check.Failed, http.Ended, OSError):
-        peer.close()
-        return None
-
-
 def check_all_hear(peers, text):
     peers[0].send_text(text)
     for peer in peers:
@@ -64,7 +55,7 @@ def test_one_more_is_refused_in_words_and_let_in_when_one_leaves(case):
     check.equal(knock(server), 503, 'status')
     for place in (0, ROOM // 2, ROOM - 1):  # of whatever ring
         peers[place].close()
-        peers[place] = case.keep(check.eventually(lambda: try_to_enter(server), 'room'))
+        peers[place] = case.keep(websocket.enter_soon(server.port))
         check.equal(knock(server), 503, 'status')
     check_all_hear(peers, 'still here')
 

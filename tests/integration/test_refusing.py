@@ -66,20 +66,11 @@ def test_when_one_leaves_there_is_room_again(case):
     for leaver in (lambda peer: peer.leave(), lambda peer: peer.reset()):
         check_refusal(knock(server))
         leaver(peers.pop())
-        newcomer = check.eventually(lambda: try_to_enter(server), 'a newcomer is let in')
+        newcomer = websocket.enter_soon(server.port)
         peers.append(case.keep(newcomer))
         newcomer.echo('made it')
         while peers[0].text() != 'made it':
             pass
-
-
-def try_to_enter(server):
-    peer = websocket.Peer(server.port)
-    try:
-        return peer.open('/t/x')
-    except (check.Failed, http.Ended, OSError):
-        peer.close()
-        return None
 
 
 def test_refusals_are_counted(case):
@@ -140,4 +131,4 @@ def test_running_out_of_descriptors_refuses_newcomers_in_words(case):
     for connection in crowd:
         connection.close()
     check.eventually(lambda: http.ask(server, 'GET', '/readyz').status == 200, 'ready again')
-    case.keep(check.eventually(lambda: try_to_enter(server), 'room')).echo('as before')
+    case.keep(websocket.enter_soon(server.port)).echo('as before')

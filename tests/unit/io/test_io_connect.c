@@ -33,28 +33,30 @@ static void expect_only_close(struct rig *r, uint32_t slot)
     cr_assert(eq(uint, rig_count(r, IO_CLOSED, slot, 0), 0), "once");
 }
 
+/* A socket with a port of its own, on which it does not listen. */
+static int bound(union io_address *at)
+{
+    socklen_t len = sizeof(*at);
+    const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    cr_assert(eq(int, listener_parse("127.0.0.1:0", at), 0));
+    cr_assert(eq(int, bind(fd, &at->any, sizeof(at->in)), 0));
+    cr_assert(eq(int, getsockname(fd, &at->any, &len), 0));
+    return fd;
+}
+
 /* An address where nobody listens. */
 static union io_address nobody(void)
 {
     union io_address at;
-    socklen_t len = sizeof(at);
-    const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    cr_assert(eq(int, listener_parse("127.0.0.1:0", &at), 0));
-    cr_assert(eq(int, bind(fd, &at.any, sizeof(at.in)), 0));
-    cr_assert(eq(int, getsockname(fd, &at.any, &len), 0));
-    return at; /* bound, not listening: no other test gets the port meanwhile */
+    bound(&at); /* stays: no other test gets the port meanwhile */
+    return at;
 }
 
 /* One whose queue is full: connects to it neither succeed nor fail. */
 static union io_address silent(void)
 {
     union io_address at;
-    socklen_t len = sizeof(at);
-    const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    cr_assert(eq(int, listener_parse("127.0.0.1:0", &at), 0));
-    cr_assert(eq(int, bind(fd, &at.any, sizeof(at.in)), 0));
-    cr_assert(eq(int, getsockname(fd, &at.any, &len), 0));
-    cr_assert(eq(int, listen(fd, 0), 0));
+    cr_assert(eq(int, listen(bound(&at), 0), 0));
     for (int i = 0; i < 3; i++)
         connect(socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0), &at.any, sizeof(at.in));
     return at;

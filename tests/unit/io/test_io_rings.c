@@ -58,6 +58,15 @@ static void fill(struct rig *r)
     }
 }
 
+/* All slots taken, and every one waits to hear something. */
+static void open_listening(struct rig *r)
+{
+    open_limited(r, SLOTS, 0);
+    fill(r);
+    for (unsigned i = 0; i < SLOTS; i++)
+        io_poll_arm(r->io, pairs[i].slot, IO_IN);
+}
+
 static unsigned ring_of(uint32_t slot)
 {
     return slot / ((SLOTS + RINGS - 1) / RINGS);
@@ -146,10 +155,7 @@ Test(rings, tell_of_every_one_out_of_a_sleep)
 {
     struct rig r;
     const struct io_event *events;
-    open_limited(&r, SLOTS, 0);
-    fill(&r);
-    for (unsigned i = 0; i < SLOTS; i++)
-        io_poll_arm(r.io, pairs[i].slot, IO_IN);
+    open_listening(&r);
     rig_turn(&r, 0);
     for (unsigned i = 0; i < SLOTS; i += 5) {
         pthread_t speaker;
@@ -173,10 +179,7 @@ Test(rings, are_woken_as_one)
 {
     struct rig r;
     const struct io_event *events;
-    open_limited(&r, SLOTS, 0);
-    fill(&r);
-    for (unsigned i = 0; i < SLOTS; i++)
-        io_poll_arm(r.io, pairs[i].slot, IO_IN);
+    open_listening(&r);
     for (int i = 0; i < 5; i++) {
         pthread_t waker;
         cr_assert(eq(int, pthread_create(&waker, NULL, wake_soon, r.io), 0));
