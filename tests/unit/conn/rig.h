@@ -3,6 +3,7 @@
 #pragma once
 
 #include "base/alloc.h"
+#include "base/clock.h"
 #include "conn/reactor.h"
 #include "io/io_internal.h"
 #include "log/cursor.h"
@@ -161,6 +162,29 @@ static const struct io_impl fake_impl = {
     .wait = fake_wait,
 };
 
+/* --- a clock that only the test moves --------------------------------------------------------- */
+
+/* A turn's slice ends by what the turn did, not by what else the machine was busy with. */
+static uint64_t rig_ns;
+static uint64_t rig_look_ns; /* so long does a look at the clock take */
+
+static inline uint64_t rig_monotonic_ns(void)
+{
+    return rig_ns += rig_look_ns;
+}
+
+static inline int64_t rig_realtime_ms(void)
+{
+    return 1700000000000;
+}
+
+static inline void rig_random(void *out, size_t len)
+{
+    memset(out, 7, len);
+}
+
+static const struct clock_source rig_clock = {rig_monotonic_ns, rig_realtime_ms, rig_random};
+
 /* --- a reactor with one subscriber ------------------------------------------------------------ */
 
 static struct broker *broker;
@@ -175,6 +199,7 @@ static inline void never_wake(void *user, unsigned index)
 
 static inline void setup(uint32_t history_count)
 {
+    clock_set_source(&rig_clock);
     broker = alloc_reserve(sizeof(*broker));
     reactor = alloc_reserve(sizeof(*reactor));
     fake = calloc(1, sizeof(*fake));
@@ -205,6 +230,7 @@ static inline void teardown(void)
     log_free(&broker->log);
     alloc_release(reactor, sizeof(*reactor));
     alloc_release(broker, sizeof(*broker));
+    clock_set_source(NULL);
 }
 
 static inline void turns(int count)

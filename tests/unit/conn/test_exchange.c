@@ -1,35 +1,13 @@
 /* Requests on one connection, one after the other, and how long they may keep others waiting. */
-#include "base/clock.h"
 #include "conn/rig.h"
-
-#include <time.h>
 
 enum { REQUESTS = 40 };
 
-static uint64_t slow_ns;
-
-/* Every look at the clock takes a millisecond: a turn's slice is over after a few requests. */
-static uint64_t slow_monotonic_ns(void)
-{
-    return slow_ns += 1000000;
-}
-
-static int64_t fixed_realtime_ms(void)
-{
-    return 1700000000000;
-}
-
-static void no_random(void *out, size_t len)
-{
-    memset(out, 7, len);
-}
-
 Test(exchange, what_is_pipelined_is_answered_in_several_turns_in_order)
 {
-    static const struct clock_source slow = {slow_monotonic_ns, fixed_realtime_ms, no_random};
     static char requests[INPUT_MAX];
     size_t len = 0;
-    clock_set_source(&slow);
+    rig_look_ns = 1000000; /* a turn's slice is over after a few requests */
     setup(8);
     fake->room = SIZE_MAX;
     push_event(fake, IO_ACCEPTED);
@@ -54,5 +32,4 @@ Test(exchange, what_is_pipelined_is_answered_in_several_turns_in_order)
     }
     cr_assert(eq(ptr, reactor->conns[0].inbound, NULL), "nothing is kept");
     teardown();
-    clock_set_source(NULL);
 }

@@ -21,6 +21,8 @@
 enum variant { RIG_URING, RIG_URING_RINGS, RIG_URING_PLAIN, RIG_EPOLL };
 
 enum { RIG_PATIENCE_MS = 3000, RIG_SLOTS = 20000, RIG_EVENTS = 16384, RIG_RINGS = 3 };
+/* Less than what gives up by itself (freeing after 2 s), and more than a busy machine takes. */
+enum { RIG_SOON_MS = 1500 };
 
 struct rig {
     enum variant variant;
