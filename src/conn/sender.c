@@ -217,7 +217,8 @@ static ON_REACTOR void settle_place(struct reactor *r, struct conn *c)
 static ON_REACTOR void caught_up(struct reactor *r, struct conn *c)
 {
     c->blocked_ms = 0;
-    conn_clear(c, CONN_LOST | CONN_CONFLATING | CONN_WAS_BLOCKED);
+    slow_recovered(r, c);
+    conn_clear(c, CONN_CONFLATING | CONN_WAS_BLOCKED);
     if (finish_is_over(r, c))
         finish_goodbye(r, c);
     else
@@ -318,7 +319,7 @@ static ON_REACTOR void settle_cut(struct reactor *r, struct conn *c,
         outbox_free(&c->outbox);
     sent -= record->outbox_len;
     if (record->cut_len > 0 || record->outbox_len > 0)
-        conn_clear(c, CONN_LOST); /* it took what stood before its place */
+        slow_recovered(r, c);
     if (record->constant.len > 0 && sent > 0 &&
         !outbox_add(r, c, bytes_skip(record->constant, sent)))
         return;
@@ -338,7 +339,7 @@ static ON_REACTOR void settle_whole(struct reactor *r, struct conn *c,
     if (record->outbox_len > 0)
         outbox_free(&c->outbox);
     c->blocked_ms = 0;
-    conn_clear(c, CONN_LOST);
+    slow_recovered(r, c);
     if (record->outbox_len > 0 || record->cut_len > 0 || conn_has(c, CONN_WAS_BLOCKED))
         conn_drained(r, c);
     if (conn_is_behind(c) || finish_is_over(r, c))

@@ -126,6 +126,16 @@ ON_REACTOR void slow_blocked(struct reactor *r, struct conn *c)
         conn_bring_timer_forward(r, c, SLOW_WATCH_MS);
 }
 
+/* Its timer was set for one that takes nothing: heartbeats and pings would be late by that. */
+ON_REACTOR void slow_recovered(struct reactor *r, struct conn *c)
+{
+    if (!conn_has(c, CONN_LOST))
+        return;
+    conn_clear(c, CONN_LOST);
+    if (c->phase == CONN_WS || c->phase == CONN_SSE)
+        conn_bring_timer_forward(r, c, SLOW_WATCH_MS);
+}
+
 static ON_REACTOR void reset(struct reactor *r, struct conn *c, const char *why)
 {
     stat_add(&r->stats.slow_closes, 1);

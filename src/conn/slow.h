@@ -22,6 +22,8 @@ ON_REACTOR void slow_conflate(struct reactor *r, struct conn *c);
 ON_REACTOR bool slow_is_superseded(const struct reactor *r, uint64_t seq);
 /* A send did not go out whole: from now on it is watched. */
 ON_REACTOR void slow_blocked(struct reactor *r, struct conn *c);
+/* It has taken what stood before its place. */
+ON_REACTOR void slow_recovered(struct reactor *r, struct conn *c);
 /* Its timer fired while it is behind: ends it, or looks again soon. */
 ON_REACTOR void slow_watch(struct reactor *r, struct conn *c);
 /* Once a turn: when cut frames pin more than the history may hold, resets those stalled longest. */

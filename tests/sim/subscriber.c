@@ -22,6 +22,7 @@ enum {
     LEAVING = 3333, /* its own close code: nobody else's */
     LEAVE_ONE_IN = 200,
     PING_ONE_IN = 40,
+    DRIPPING_WINDOW_MAX = 1000,
 };
 
 /* --- coming and going ------------------------------------------------------------------------- */
@@ -184,12 +185,19 @@ static bool was_heard(const struct peer *p)
            pipe_len(&p->socket->to_server) == 0;
 }
 
+/* An answer of hundreds of kilobytes is long on its way, a few bytes at a time. */
+static bool is_dripping(const struct subscriber *s)
+{
+    return s->response.has_head && s->peer.socket->to_peer.window < DRIPPING_WINDOW_MAX;
+}
+
 bool subscriber_is_owed(const struct peer *p)
 {
     const struct subscriber *s = subscriber_of(p);
     if (!peer_is_connected(p) || p->has_ended || peer_is_over(p) || p->socket->flawed)
         return false;
-    return s->transport->is_stream ? is_listening(s) : s->is_asking && was_heard(p);
+    return s->transport->is_stream ? is_listening(s)
+                                   : s->is_asking && was_heard(p) && !is_dripping(s);
 }
 
 /* --- life ------------------------------------------------------------------------------------- */

@@ -176,7 +176,7 @@ uint64_t subscriber_next_due(const struct subscriber *s)
 
 /* Virtual time: nobody is late because the machine was slow, but the run may have stalled fibers,
  * and events that the kernel told late. */
-enum { LATE_MS = 4000 };
+enum { LATE_MS = 1500 };
 
 uint64_t subscriber_moved_ns(const struct subscriber *s, uint64_t since_ns)
 {

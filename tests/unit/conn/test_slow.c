@@ -72,6 +72,12 @@ static void stall(unsigned count, unsigned topics)
     turns(12);
 }
 
+static void wait_ms(unsigned ms)
+{
+    rig_ns += ms * UINT64_C(1000000);
+    turns(2);
+}
+
 /* It takes `room` bytes first; the history keeps 4 of the 12. */
 static void fall_behind(size_t room, unsigned topics)
 {
@@ -96,6 +102,31 @@ Test(slow, skip_finishes_the_cut_frame_and_tells_the_gap_wherever_it_was_cut)
         cr_assert(eq(u64, account().seq, 13), "and goes on");
         teardown();
     }
+}
+
+/* Its timer was that of one that takes nothing. */
+Test(slow, a_stream_that_takes_what_it_was_owed_has_its_next_heartbeat_in_time)
+{
+    setup(4);
+    broker->settings.slow = SLOW_SKIP;
+    subscribe("GET /t/t HTTP/1.1\r\nHost: x\r\nAccept: text/event-stream\r\n\r\n");
+    broker->settings.heartbeat_ms = 1000;
+    fake->room = 5;
+    fake->refill = 0;
+    for (unsigned i = 0; i < 12; i++) {
+        publish(i);
+        turns(1);
+    }
+    wait_ms(1100);
+    cr_assert(conn_has(&reactor->conns[0], CONN_LOST), "it was looked at, and took nothing");
+    fake->room = fake->refill = SIZE_MAX;
+    push_event(fake, IO_WRITABLE);
+    turns(12);
+    fake->out_len = 0;
+    wait_ms(1100);
+    fake->out[fake->out_len] = '\0';
+    cr_assert(eq(uint, occurrences("2\r\n:\n\r\n"), 1));
+    teardown();
 }
 
 Test(slow, latest_sends_the_newest_of_each_topic_and_tells_what_it_skipped)
