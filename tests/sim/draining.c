@@ -65,13 +65,13 @@ static unsigned dismissed_count(const struct draining *d, const struct world *w,
     return count;
 }
 
-/* The first one at once, the last one at the end; and one may have ended in that moment for a
- * reason of its own. Not all of its connections are streams: so it is an upper bound. */
+/* The first one at once, the last one at the end. Not all of its connections are streams: so it is
+ * an upper bound. */
 static uint64_t due_count(const struct draining *d, const struct world *w, unsigned reactor,
                           uint64_t ns)
 {
     const uint64_t passed_ms = (ns - d->began_ns) / 1000000 + 1;
-    return d->conn_count[reactor] * passed_ms / w->scenario.settings.drain_ms + 2;
+    return d->conn_count[reactor] * passed_ms / w->scenario.settings.drain_ms + 1;
 }
 
 static void check_spread(const struct draining *d, const struct world *w, unsigned index)
@@ -87,12 +87,12 @@ static void check_spread(const struct draining *d, const struct world *w, unsign
               w->scenario.settings.drain_ms);
 }
 
-/* Streams may end for other reasons meanwhile. */
+/* Streams may end for other reasons meanwhile, or have ended before: a slow reader notices later.
+ */
 static bool is_only_reason(const struct world *w)
 {
     const struct scenario *s = &w->scenario;
-    return s->settings.slow != SLOW_CLOSE && w->broker->settings.stream_max_ms == 0 &&
-           !s->finishes_topics;
+    return s->settings.slow != SLOW_CLOSE && s->settings.stream_max_ms == 0 && !s->finishes_topics;
 }
 
 void draining_judge(const struct draining *d, struct world *w)
