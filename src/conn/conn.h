@@ -39,6 +39,7 @@ enum conn_flag {
     CONN_LOST = 1 << 12,        /* lost its place and has not taken what stands before the notice */
     CONN_CONFLATING = 1 << 13,  /* gets only the newest of each topic until it has caught up */
     CONN_WAS_BLOCKED = 1 << 14, /* since it last had everything it once could not take more */
+    CONN_KEEPALIVE = 1 << 15,   /* the kernel asks whether it is still there */
 };
 
 struct conn {

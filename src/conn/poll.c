@@ -184,6 +184,14 @@ static ON_REACTOR bool answer_messages(struct reactor *r, struct conn *c,
 
 /* --- waiting ---------------------------------------------------------------------------------- */
 
+/* Nothing is written to it for long: only the kernel can find out that it vanished. */
+static ON_REACTOR void watch_for_its_loss(struct reactor *r, struct conn *c)
+{
+    if (!conn_has(c, CONN_KEEPALIVE))
+        io_keepalive(r->io, reactor_slot(r, c));
+    conn_set(c, CONN_KEEPALIVE);
+}
+
 static ON_REACTOR void wait_for_message(struct reactor *r, struct conn *c,
                                         const struct http_request *q, struct bytes head,
                                         uint32_t wait_ms)
@@ -198,6 +206,7 @@ static ON_REACTOR void wait_for_message(struct reactor *r, struct conn *c,
     in->poll_head = log_head(r->broker->log);
     conn_set_phase(r, c, CONN_POLL);
     conn_set_timer(r, c, wait_ms);
+    watch_for_its_loss(r, c);
 }
 
 /* The waiting request, parsed again. */

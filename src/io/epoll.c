@@ -242,6 +242,7 @@ static const struct io_impl epoll_impl = {
     .recv = epoll_recv,
     .send = epoll_send,
     .send_vec = epoll_send_vec,
+    .keepalive = epoll_slot_keepalive,
     .shutdown = epoll_slot_shutdown,
     .close = epoll_slot_close,
     .submit = epoll_submit,

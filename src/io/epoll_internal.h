@@ -121,6 +121,7 @@ static inline void epoll_list_add(struct epoll_list *l, uint32_t slot)
 int epoll_slot_open(struct epoll *e, int fd) MUST_CHECK;
 struct epoll_slot *epoll_slot_usable(const struct epoll *e, uint32_t slot);
 void epoll_slot_poll(struct io *io, uint32_t slot, enum io_poll what);
+void epoll_slot_keepalive(struct io *io, uint32_t slot);
 void epoll_slot_shutdown(struct io *io, uint32_t slot);
 void epoll_slot_close(struct io *io, uint32_t slot, enum io_close how);
 /* Executes shutdowns and closes. */

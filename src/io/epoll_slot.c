@@ -89,6 +89,14 @@ void epoll_slot_used_up(struct epoll *e, uint32_t slot, enum io_poll what)
         s->ready &= (uint8_t)~what;
 }
 
+/* --- keep-alive ------------------------------------------------------------------------------- */
+
+void epoll_slot_keepalive(struct io *io, uint32_t slot)
+{
+    (void)epoll_slot_usable(epoll_of(io), slot);
+    io_set_keepalive((int)slot);
+}
+
 /* --- ending ----------------------------------------------------------------------------------- */
 
 static void end_later(struct epoll *e, uint32_t slot, enum epoll_ending how)

@@ -66,6 +66,11 @@ void io_send_vec(struct io *io, uint32_t slot, uint32_t tag, const struct iovec 
     io->impl->send_vec(io, slot, tag, vec, count);
 }
 
+void io_keepalive(struct io *io, uint32_t slot)
+{
+    io->impl->keepalive(io, slot);
+}
+
 void io_shutdown(struct io *io, uint32_t slot)
 {
     io->impl->shutdown(io, slot);

@@ -147,6 +147,11 @@ ON_REACTOR void io_send(struct io *io, uint32_t slot, uint32_t tag, struct bytes
 ON_REACTOR void io_send_vec(struct io *io, uint32_t slot, uint32_t tag, const struct iovec *vec,
                             unsigned count);
 
+/* SO_KEEPALIVE, as the listener says how: from now on the kernel asks a silent peer whether it is
+ * still there. For who waits for long and is not written to. Where the kernel will not (registered
+ * files before Linux 6.7) nothing happens. */
+ON_REACTOR void io_keepalive(struct io *io, uint32_t slot);
+
 /* No more will be sent: the peer sees the end of the stream after what was sent before. */
 ON_REACTOR void io_shutdown(struct io *io, uint32_t slot);
 

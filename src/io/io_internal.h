@@ -25,6 +25,7 @@ struct io_impl {
     void (*send)(struct io *io, uint32_t slot, uint32_t tag, struct bytes contiguous);
     void (*send_vec)(struct io *io, uint32_t slot, uint32_t tag, const struct iovec *vec,
                      unsigned count);
+    void (*keepalive)(struct io *io, uint32_t slot);
     void (*shutdown)(struct io *io, uint32_t slot);
     void (*close)(struct io *io, uint32_t slot, enum io_close how);
     void (*submit)(struct io *io);
@@ -69,6 +70,16 @@ int outgoing_socket(const union io_address *remote, const union io_address *loca
 /* The same under the next number that is free in the process: at this one's the reactor still has
  * to be told that the slot was closed. Takes fd; -EMFILE. */
 int outgoing_renumber(int fd) MUST_CHECK;
+
+/* --- options ---------------------------------------------------------------------------------- */
+
+/* For io_keepalive() where slots are descriptors. */
+static inline void io_set_keepalive(int fd)
+{
+    const int on = 1;
+    /* Fails only where there is no such socket. */
+    (void)!setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
+}
 
 /* --- keys ------------------------------------------------------------------------------------ */
 

@@ -28,9 +28,12 @@ bool listener_is_loopback(const union io_address *at);
  *   1 s). A long-poll that waits is not written to: only a probe can tell. One without an answer is
  *   enough, since with a user timeout the kernel no longer counts probes (TCP_KEEPCNT 1 says the
  *   same); 2 s is for the answer, which is a second on a bad mobile network. The 2 s left are how
- *   late the kernel's timer may be: up to an eighth, 2.05 s at 250 Hz. By default that makes 26 s,
- *   more than the 25 s after which a quiet WebSocket is pinged: what is pinged is not probed as
- *   well, which for a million of them would double the traffic.
+ *   late the kernel's timer may be: up to an eighth, 2.05 s at 250 Hz.
+ *
+ * SO_KEEPALIVE itself is not among the options: io_keepalive() sets it for a long-poll that waits.
+ * WebSockets are pinged and streams have heartbeats, other requests have their time. Timers of so
+ * many seconds fire together for thousands of connections; the probes of a million were more than
+ * one packet queue of the kernel holds, and peers whose only probe was dropped were given up.
  *
  * Two consequences. A peer that keeps its receive window shut for a whole user timeout (13.1 s by
  * default) is dropped too, though it answers the kernel's window probes: to TCP_USER_TIMEOUT what

@@ -34,7 +34,7 @@ static void add_result(struct uring *u, struct io_key key, int32_t result)
 void uring_sort_completion(struct uring *u, struct uring_ring *r, const struct io_uring_cqe *cqe)
 {
     const struct io_key key = io_key_unpack(cqe->user_data);
-    if (key.kind == URING_CANCEL)
+    if (key.kind == URING_CANCEL || key.kind == URING_OPTION)
         return;
     if (key.kind == URING_BELL) {
         u->bell_armed = false;
@@ -167,6 +167,7 @@ static void dispatch(struct uring *u, struct uring_done done)
             io_event_add(&u->events, IO_WOKEN, 0, 0);
         return;
     case URING_CANCEL:
+    case URING_OPTION:
     case URING_RECV:
     case URING_SEND:
     case URING_BELL:
@@ -249,6 +250,7 @@ static const struct io_impl uring_impl = {
     .recv = uring_recv,
     .send = uring_send,
     .send_vec = uring_send_vec,
+    .keepalive = uring_slot_keepalive,
     .shutdown = uring_slot_shutdown,
     .close = uring_slot_close,
     .submit = uring_submit,

@@ -14,6 +14,7 @@ enum uring_kind {
     URING_CLOSE, /* ...to here */
     URING_WAKE,
     URING_CANCEL, /* never of interest */
+    URING_OPTION, /* nor this */
     URING_RECV,   /* index: the place in the batch, generation: of the batch */
     URING_SEND,
     URING_BELL, /* one of several rings has something for us */
@@ -217,6 +218,7 @@ void uring_slot_open(struct uring *u, uint32_t slot);
 uint64_t uring_slot_key(const struct uring *u, enum uring_kind kind, uint32_t slot);
 void uring_slot_check_usable(const struct uring *u, uint32_t slot);
 void uring_slot_poll(struct io *io, uint32_t slot, enum io_poll what);
+void uring_slot_keepalive(struct io *io, uint32_t slot);
 void uring_slot_shutdown(struct io *io, uint32_t slot);
 void uring_slot_close(struct io *io, uint32_t slot, enum io_close how);
 /* Closes a slot that is being closed once nothing else of it is with the kernel. */

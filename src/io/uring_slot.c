@@ -67,6 +67,24 @@ static void withdraw_polls(struct uring *u, uint32_t slot)
         uring_cancel(u, r, uring_slot_key(u, URING_POLL_OUT, slot));
 }
 
+/* --- keep-alive ------------------------------------------------------------------------------- */
+
+void uring_slot_keepalive(struct io *io, uint32_t slot)
+{
+    static const int on = 1;
+    struct uring *u = uring_of(io);
+    uring_slot_check_usable(u, slot);
+    if (u->file_flags == 0) {
+        io_set_keepalive((int)slot);
+        return;
+    }
+    struct uring_ring *r = uring_ring_of(u, slot);
+    struct io_uring_sqe *sqe = uring_sqe(u, r);
+    compat_prep_setsockopt(sqe, uring_file(r, slot), SOL_SOCKET, SO_KEEPALIVE, &on);
+    sqe->flags = u->file_flags | IOSQE_CQE_SKIP_SUCCESS;
+    sqe->user_data = uring_slot_key(u, URING_OPTION, slot);
+}
+
 /* --- ending ----------------------------------------------------------------------------------- */
 
 void uring_slot_shutdown(struct io *io, uint32_t slot)
@@ -193,6 +211,7 @@ void uring_slot_done(struct uring *u, struct io_key key, int32_t result)
     case URING_ACCEPT:
     case URING_WAKE:
     case URING_CANCEL:
+    case URING_OPTION:
     case URING_RECV:
     case URING_SEND:
     case URING_BELL:

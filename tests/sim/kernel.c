@@ -239,8 +239,9 @@ void socket_vanish(struct kernel *k, struct socket **s_ptr)
 
 static uint64_t given_up_ns(const struct kernel *k, const struct socket *s)
 {
-    return s->unacknowledged_ns > 0 ? s->unacknowledged_ns + k->user_timeout_ns
-                                    : s->vanished_ns + k->keepalive_ns;
+    if (s->unacknowledged_ns > 0)
+        return s->unacknowledged_ns + k->user_timeout_ns;
+    return s->keepalive ? s->vanished_ns + k->keepalive_ns : UINT64_MAX;
 }
 
 void kernel_keep_time(struct kernel *k)

@@ -45,6 +45,7 @@ struct socket {
     uint32_t slot;
     bool armed_in, armed_out;
     bool shut;                      /* it has sent its end of the stream */
+    bool keepalive;                 /* asks a silent peer whether it is still there */
     bool flawed;                    /* `error` is what its next receive or send gets */
     int error;                      /* -errno */
     uint64_t in_due_ns, out_due_ns; /* when the event for an armed poll comes; 0: unknown */

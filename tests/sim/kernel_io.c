@@ -22,6 +22,11 @@ static void sim_poll_arm(struct io *io, uint32_t slot, enum io_poll what)
     *(what == IO_IN ? &s->in_due_ns : &s->out_due_ns) = 0;
 }
 
+static void sim_keepalive(struct io *io, uint32_t slot)
+{
+    sim_owned(sim_of(io), slot)->keepalive = true;
+}
+
 static void sim_shutdown(struct io *io, uint32_t slot)
 {
     sim_start_queued(sim_of(io)); /* sends that were queued before it */
@@ -240,6 +245,7 @@ static const struct io_impl sim_impl = {
     .recv = sim_recv,
     .send = sim_send,
     .send_vec = sim_send_vec,
+    .keepalive = sim_keepalive,
     .shutdown = sim_shutdown,
     .close = sim_close,
     .submit = sim_submit,

@@ -138,6 +138,12 @@ static inline void fake_close(struct io *io, uint32_t slot, enum io_close how)
     push_event(fake_of(io), IO_CLOSED);
 }
 
+static inline void fake_keepalive(struct io *io, uint32_t slot)
+{
+    (void)io;
+    (void)slot;
+}
+
 static inline void fake_shutdown(struct io *io, uint32_t slot)
 {
     (void)slot;
@@ -155,6 +161,7 @@ static const struct io_impl fake_impl = {
     .recv = fake_recv,
     .send = fake_send,
     .send_vec = fake_send_vec,
+    .keepalive = fake_keepalive,
     .shutdown = fake_shutdown,
     .close = fake_close,
     .submit = fake_submit,
