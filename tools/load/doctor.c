@@ -16,6 +16,8 @@ enum {
     USER_BYTES = 200,
     /* Not all connections have something under way at the same time. */
     BUSY_SHARE = 4,
+    /* Nor do all of them speak in the same milliseconds. */
+    BURST_SHARE = 100,
 };
 
 struct findings {
@@ -24,9 +26,14 @@ struct findings {
     unsigned count;
 };
 
+static void add_label(struct findings *d, const char *grade, const char *what)
+{
+    text_printf(d->out, "%-5s %-22s ", grade, what);
+}
+
 static void add_line(struct findings *d, bool fine, const char *what)
 {
-    text_printf(d->out, "%-5s %-22s ", fine ? "ok" : "STOP", what);
+    add_label(d, fine ? "ok" : "STOP", what);
     if (!fine)
         d->count++;
 }
@@ -121,6 +128,22 @@ static void check_queue(struct findings *d, const char *name, uint64_t length, c
     text_add_byte(d->out, '\n');
 }
 
+/* On loopback each packet waits in a queue of the kernel's, and those that find it full are dropped
+ * and come again later: that is slow, and stops nobody. */
+static void check_packet_queue(struct findings *d)
+{
+    const struct doctor_facts *f = d->facts;
+    const uint64_t wanted = f->connections / BURST_SHARE;
+    const bool fine = f->packet_queue == 0 || f->packet_queue >= wanted;
+    if (!f->is_local)
+        return;
+    add_label(d, fine ? "ok" : "slow", "netdev_max_backlog");
+    words_add_count(d->out, f->packet_queue);
+    text_add_str(d->out, " packets; of a longer burst the rest is sent again later");
+    add_mend(d, fine, "sysctl -w net.core.netdev_max_backlog=%llu", wanted);
+    text_add_byte(d->out, '\n');
+}
+
 static void check_conntrack(struct findings *d)
 {
     const struct doctor_facts *f = d->facts;
@@ -166,6 +189,7 @@ unsigned doctor_judge(const struct doctor_facts *f, struct text *out)
     check_queue(&d, "somaxconn", f->somaxconn, "sysctl -w net.core.somaxconn=%llu");
     check_queue(&d, "tcp_max_syn_backlog", f->syn_backlog,
                 "sysctl -w net.ipv4.tcp_max_syn_backlog=%llu");
+    check_packet_queue(&d);
     check_conntrack(&d);
     check_memory(&d);
     words_add_count(out, f->connections);

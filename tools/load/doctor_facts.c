@@ -106,6 +106,7 @@ static void gather(const struct options *o, struct doctor_facts *f)
     f->port_high = columns[1];
     read_numbers("/proc/sys/net/ipv4/tcp_mem", columns);
     f->tcp_mem_pages = columns[2];
+    f->packet_queue = read_number("/proc/sys/net/core/netdev_max_backlog");
     f->somaxconn = read_number("/proc/sys/net/core/somaxconn");
     f->syn_backlog = read_number("/proc/sys/net/ipv4/tcp_max_syn_backlog");
     gather_conntrack(f);

@@ -18,6 +18,7 @@ static const struct doctor_facts healthy = {
     .tcp_mem_pages = 575802,
     .somaxconn = 4096,
     .syn_backlog = 2048,
+    .packet_queue = 10000,
     .available_bytes = 24000000000,
 };
 
@@ -72,6 +73,25 @@ Test(doctor, finds_each_single_obstacle)
     ill = healthy;
     ill.available_bytes = 4000000000;
     check_stops(ill, "-n 454545 fits");
+}
+
+Test(doctor, says_what_makes_it_slow_and_stops_nobody)
+{
+    struct text out = {0};
+    struct doctor_facts slow = healthy;
+    slow.packet_queue = 1000;
+    cr_assert(eq(uint, doctor_judge(&slow, &out), 0));
+    text_add_byte(&out, '\0');
+    cr_assert(strstr((char *)out.at, "slow  netdev_max_backlog") != NULL);
+    cr_assert(strstr((char *)out.at, "net.core.netdev_max_backlog=10000") != NULL);
+    text_fini(&out);
+    slow.is_local = false;
+    slow.port_low = 1;
+    slow.connections = 20000;
+    cr_assert(eq(uint, doctor_judge(&slow, &out), 0));
+    text_add_byte(&out, '\0');
+    cr_assert(eq(ptr, strstr((char *)out.at, "netdev_max_backlog"), NULL), "is loopback's affair");
+    text_fini(&out);
 }
 
 Test(doctor, lets_few_connections_pass_where_many_would_not)
