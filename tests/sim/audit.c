@@ -120,7 +120,6 @@ void audit_message(struct audit *a, struct bytes id, struct bytes topic, struct 
               "%s: the topic of %lu is %.*s", a->who, (unsigned long)p->seq, (int)topic.len,
               (const char *)topic.at);
     a->seen = p->seq;
-    a->given_count++;
 }
 
 /* --- gaps ------------------------------------------------------------------------------------- */
@@ -152,5 +151,4 @@ void audit_gap(struct audit *a, struct bytes from, struct bytes to, struct bytes
     SIM_CHECK("gap", may_be_reason(a, reason), "%s: the reason is %.*s", a->who, (int)reason.len,
               (const char *)reason.at);
     a->seen = resumed;
-    a->gap_count++;
 }

@@ -17,7 +17,6 @@ struct audit {
         first_retained;   /* the oldest that its reactor still has; kept up to date from outside */
     uint64_t refused_seq; /* up to there it may say so of what it had no memory for; the same */
     uint64_t seen;        /* everything of its filters up to here was given, or its loss was told */
-    uint64_t given_count, gap_count;
 };
 
 /* A cursor, as a peer reads it. False: it is none. */

@@ -90,11 +90,6 @@ void heap_tell_refusals(heap_refused_fn *refused, void *user)
     heap.refused_user = user;
 }
 
-uint64_t heap_allocation_count(void)
-{
-    return heap.allocation_count;
-}
-
 bool heap_has_failed(void)
 {
     return heap.has_failed;

@@ -14,8 +14,7 @@ struct random;
 void heap_fail_once_in(struct random *random, uint32_t n);
 /* Each allocation takes so long, for it stands for the work that it is a part of. */
 void heap_take_time(uint64_t *now_ns, uint32_t takes_ns);
-uint64_t heap_allocation_count(void); /* since heap_begin() */
-bool heap_has_failed(void);           /* since heap_fail_at() */
+bool heap_has_failed(void); /* since heap_fail_at() */
 /* Called whenever an allocation is refused, before its caller learns of it; NULL: nobody is. */
 typedef void heap_refused_fn(void *user);
 void heap_tell_refusals(heap_refused_fn *refused, void *user);

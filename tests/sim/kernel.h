@@ -18,7 +18,7 @@ struct kernel_faults {
     uint32_t passing;                   /* -EAGAIN, -ENOMEM, -ENOBUFS although it would work */
     uint32_t reset;                     /* -ECONNRESET out of the blue */
     uint32_t late;                      /* an event comes later than it could, by up to late_ns */
-    uint32_t accept;                    /* EMFILE, ENFILE, ENOMEM or a peer's error */
+    uint32_t accept;                    /* EMFILE, ENFILE or ENOMEM: the listener rests */
     uint32_t early;     /* the submission queue is full: what is in it starts before io_submit() */
     uint32_t few;       /* io_wait() returns fewer events than there are */
     uint32_t preempted; /* looking at the clock takes up to 20 ms instead of a microsecond */
@@ -80,7 +80,6 @@ struct kernel {
     uint64_t socket_count; /* ever made */
     unsigned reactor_count;
     struct sim_io *ios[KERNEL_REACTORS_MAX];
-    uint64_t accept_failures, short_sends, resets; /* what was done, so that a run can say so */
 };
 
 /* Takes over time and randomness (base/clock.h) until kernel_fini(). One at a time. */

@@ -25,7 +25,6 @@ static struct socket *next_in_backlog(const struct sim_io *f)
 
 static void fail_accept(struct sim_io *f, int error)
 {
-    f->kernel->accept_failures++;
     if (f->accept_retry_ns == 0)
         sim_add_event(f, IO_ACCEPT_FAILED, 0)->result = error;
     f->accept_retry_ns = f->kernel->now_ns + IO_ACCEPT_RETRY_MS * UINT64_C(1000000);

@@ -15,10 +15,8 @@ static bool passing_fault(struct kernel *k, int32_t *result)
 
 static void maybe_reset(struct kernel *k, struct socket *s)
 {
-    if (!kernel_faults(k, k->faults.reset))
-        return;
-    k->resets++;
-    socket_fail(s, -ECONNRESET);
+    if (kernel_faults(k, k->faults.reset))
+        socket_fail(s, -ECONNRESET);
 }
 
 static int32_t receive(struct kernel *k, struct socket *s, struct span into)
@@ -109,10 +107,8 @@ static void start(struct sim_io *f, const struct operation *o)
     const int32_t result = send_some(f->kernel, s, o, total);
     const bool is_whole = result >= 0 && (size_t)result == total;
     s->blocked_ns = is_whole ? 0 : s->blocked_ns > 0 ? s->blocked_ns : f->kernel->now_ns;
-    if (!is_whole) {
-        f->kernel->short_sends++;
+    if (!is_whole)
         add_result(f, o, result);
-    }
 }
 
 void sim_start_queued(struct sim_io *f)

@@ -37,6 +37,28 @@ static inline void sim_point(void)
 #undef atomic_compare_exchange_weak_explicit
 #undef atomic_compare_exchange_strong_explicit
 
+/* These would pass by unseen. (`++` on an atomic would too; nobody writes that here.) */
+#undef atomic_load
+#undef atomic_store
+#undef atomic_exchange
+#undef atomic_fetch_add
+#undef atomic_fetch_sub
+#undef atomic_fetch_or
+#undef atomic_fetch_and
+#undef atomic_fetch_xor
+#undef atomic_fetch_or_explicit
+#undef atomic_fetch_and_explicit
+#undef atomic_fetch_xor_explicit
+#undef atomic_compare_exchange_weak
+#undef atomic_compare_exchange_strong
+#undef atomic_flag_test_and_set
+#undef atomic_flag_test_and_set_explicit
+#pragma GCC poison atomic_load atomic_store atomic_exchange atomic_fetch_add atomic_fetch_sub
+#pragma GCC poison atomic_fetch_or atomic_fetch_and atomic_fetch_xor atomic_fetch_or_explicit
+#pragma GCC poison atomic_fetch_and_explicit atomic_fetch_xor_explicit
+#pragma GCC poison atomic_compare_exchange_weak atomic_compare_exchange_strong
+#pragma GCC poison atomic_flag_test_and_set atomic_flag_test_and_set_explicit
+
 #define atomic_load_explicit(at, order)         (sim_point(), SIM_ATOMIC(load)(at, order))
 #define atomic_store_explicit(at, value, order) (sim_point(), SIM_ATOMIC(store)(at, value, order))
 #define atomic_exchange_explicit(at, value, order)                                                 \
