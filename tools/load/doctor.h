@@ -16,7 +16,7 @@ struct doctor_facts {
     uint64_t port_low, port_high;
     uint64_t tcp_mem_pages;
     uint64_t somaxconn, syn_backlog;
-    uint64_t packet_queue; /* net.core.netdev_max_backlog */
+    uint64_t packet_queue;                   /* net.core.netdev_max_backlog */
     uint64_t conntrack_count, conntrack_max; /* max 0: there is none */
     uint64_t available_bytes;                /* memory */
 };
