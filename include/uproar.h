@@ -13,6 +13,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* The library exports what is marked with it, and nothing else. */
+#ifdef __GNUC__
+#define UPROAR_API __attribute__((visibility("default")))
+#else
+#define UPROAR_API
+#endif
+
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -89,44 +96,45 @@ struct uproar_options {
 };
 
 /* Sets *o to the defaults. size: sizeof(struct uproar_options) as the caller compiled it. */
-void uproar_options_init(struct uproar_options *o, size_t size);
+UPROAR_API void uproar_options_init(struct uproar_options *o, size_t size);
 
 /* BLOCKS until it listens. On failure *out is NULL and `why` holds one line for people.
  * -EINVAL: an option; -EADDRINUSE: a listen address, `why` names a free port; -ENOTSUP: the I/O
  * backend that was asked for does not work here; -ENOMEM, -EMFILE and what the system says. */
-int uproar_start(const struct uproar_options *o, struct uproar **out, char *why, size_t why_len);
+UPROAR_API int uproar_start(const struct uproar_options *o, struct uproar **out, char *why,
+                            size_t why_len);
 
 /* The real port of listen[listen_index], also for port 0. -EINVAL: no such listener. */
-int uproar_port(const struct uproar *u, size_t listen_index);
+UPROAR_API int uproar_port(const struct uproar *u, size_t listen_index);
 
 /* "uring" or "epoll": what was chosen. */
-const char *uproar_io_name(const struct uproar *u);
+UPROAR_API const char *uproar_io_name(const struct uproar *u);
 
 /* Begins the drain: readyz says 503, no new peers, goodbyes spread over drain_ms (WebSocket 1001,
  * SSE end). Called again: ends it now. */
-int uproar_stop(struct uproar *u);
+UPROAR_API int uproar_stop(struct uproar *u);
 
 /* BLOCKS: stops if nobody has, waits for the drain's end, joins the threads, frees, clears *u.
  * -EDEADLK in a callback. *u == NULL is fine. Says in one log line how many peers left and how long
  * it took. */
-int uproar_free(struct uproar **u);
+UPROAR_API int uproar_free(struct uproar **u);
 
 /* Publishes to every subscriber of the topic. -EAGAIN: the log is full, nothing was taken;
  * -EINVAL: not a topic one can publish to; -EILSEQ: TEXT that is not UTF-8; -EMSGSIZE: longer than
  * message_bytes_max; -ESHUTDOWN after uproar_stop(); -ENOMEM. One thread's calls keep their order.
  */
-int uproar_publish(struct uproar *u, const char *topic, const void *body, size_t len,
-                   enum uproar_kind kind);
+UPROAR_API int uproar_publish(struct uproar *u, const char *topic, const void *body, size_t len,
+                              enum uproar_kind kind);
 
 /* "EPOCH-SEQ", as peers see it. parse: -EINVAL when unreadable. format: out holds
  * UPROAR_CURSOR_TEXT_MAX bytes; returns the length. */
-int uproar_cursor_parse(struct uproar_str text, struct uproar_cursor *out);
-int uproar_cursor_format(struct uproar_cursor c, char *out);
+UPROAR_API int uproar_cursor_parse(struct uproar_str text, struct uproar_cursor *out);
+UPROAR_API int uproar_cursor_format(struct uproar_cursor c, char *out);
 
 /* Prometheus text, NUL-terminated when out_len > 0. Returns the length needed, like snprintf. */
-int uproar_metrics(const struct uproar *u, char *out, size_t out_len);
+UPROAR_API int uproar_metrics(const struct uproar *u, char *out, size_t out_len);
 
-const char *uproar_version(void); /* "0.1.0" */
+UPROAR_API const char *uproar_version(void); /* "0.1.0" */
 
 #ifdef __cplusplus
 }
