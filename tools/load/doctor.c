@@ -1,5 +1,5 @@
-/* The judgement. Rules of thumb are rounded up: a doctor that finds nothing should be right. Speed
- * is not looked at. */
+/* The judgement. Rules of thumb are rounded up: a doctor that finds nothing should be right. Of
+ * speed only the queue of packets is looked at. */
 #include "load/doctor.h"
 
 #include "load/source.h"
@@ -16,7 +16,9 @@ enum {
     USER_BYTES = 200,
     /* Not all connections have something under way at the same time. */
     BUSY_SHARE = 4,
-    /* Nor do all of them speak in the same milliseconds. */
+    /* Nor do all of them speak in the same milliseconds: of a million pinged every 25 s, by timers
+     * swept every 200 ms, 8,000 do, 1 of 125. Fewer are swept more often. A fan-out is taken in
+     * while it is written: 15,000 at once passed a queue of 1,000 without a drop. */
     BURST_SHARE = 100,
 };
 
@@ -129,13 +131,14 @@ static void check_queue(struct findings *d, const char *name, uint64_t length, c
 }
 
 /* On loopback each packet waits in a queue of the kernel's, and those that find it full are dropped
- * and come again later: that is slow, and stops nobody. */
+ * and come again later: that is slow, and stops nobody. Only the machine's first network namespace
+ * shows its length: elsewhere there is nothing to say. */
 static void check_packet_queue(struct findings *d)
 {
     const struct doctor_facts *f = d->facts;
-    const uint64_t wanted = f->connections / BURST_SHARE;
-    const bool fine = f->packet_queue == 0 || f->packet_queue >= wanted;
-    if (!f->is_local)
+    const uint64_t wanted = (f->connections + BURST_SHARE - 1) / BURST_SHARE;
+    const bool fine = f->packet_queue >= wanted;
+    if (!f->is_local || f->packet_queue == 0)
         return;
     add_label(d, fine ? "ok" : "slow", "netdev_max_backlog");
     words_add_count(d->out, f->packet_queue);

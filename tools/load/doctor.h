@@ -21,8 +21,8 @@ struct doctor_facts {
     uint64_t available_bytes;                /* memory */
 };
 
-/* One line for each thing looked at, and under those that would stop it how to mend them. Returns
- * how many these are. */
+/* One line for each thing looked at, and under those that would stop it, or make it slow, how to
+ * mend them. Returns how many would stop it. */
 unsigned doctor_judge(const struct doctor_facts *f, struct text *out);
 /* The whole mode: gathers, judges, prints. The exit status. */
 int doctor_run(const struct options *o);
