@@ -4,7 +4,7 @@
  * Times are milliseconds since the reactor's start; they may wrap, as long as no deadline is more
  * than 24 days away. Deadlines are never early. They are late by less than the sweep's interval,
  * which grows with the table so that sweeping stays below 1 % of a core: 1 ms for some thousands of
- * slots, about 50 ms for a million. */
+ * slots, about 200 ms for a million. */
 #pragma once
 
 #include "base/attr.h"
