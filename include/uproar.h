@@ -49,9 +49,9 @@ enum uproar_io { UPROAR_IO_AUTO, UPROAR_IO_URING, UPROAR_IO_EPOLL };
 enum uproar_slow { UPROAR_SLOW_CLOSE = 1, UPROAR_SLOW_SKIP, UPROAR_SLOW_LATEST };
 
 struct uproar_callbacks { /* NULL: ignore */
-    /* A line for people, without its end; syslog levels (3 error, 4 warning, 6 info). Any thread of
-     * the library, and the caller's in uproar_start(). Rate-limited by the library: one line per
-     * cause and second, with a count. */
+    /* A line for people, without its end, of UTF-8 without control characters; syslog levels (3
+     * error, 4 warning, 6 info). Any thread of the library, and the caller's in uproar_start().
+     * Rate-limited by the library: one line per cause and second, with a count. */
     void (*on_log)(void *user, int syslog_level, const char *line);
     /* On reactor thread `index`, as it starts and before it ends: name it, pin it. */
     void (*on_thread)(void *user, unsigned index, bool starting);
@@ -98,7 +98,8 @@ struct uproar_options {
 /* Sets *o to the defaults. size: sizeof(struct uproar_options) as the caller compiled it. */
 UPROAR_API void uproar_options_init(struct uproar_options *o, size_t size);
 
-/* BLOCKS until it listens. On failure *out is NULL and `why` holds one line for people.
+/* BLOCKS until it listens. On failure *out is NULL and `why` holds one line for people, as
+ * clean as those of on_log.
  * -EINVAL: an option; -EADDRINUSE: a listen address, `why` names a free port; -ENOTSUP: the I/O
  * backend that was asked for does not work here; -ENOMEM, -EMFILE and what the system says. */
 UPROAR_API int uproar_start(const struct uproar_options *o, struct uproar **out, char *why,

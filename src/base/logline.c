@@ -2,12 +2,24 @@
 #include "base/logline.h"
 
 #include "base/clock.h"
+#include "base/utf8.h"
 
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
 enum { LINE_MAX_BYTES = 512, LIMIT_NS = 1000000000 };
+
+void logline_clean(char *line)
+{
+    const bool is_utf8 = utf8_is_valid(bytes_from(line));
+    for (char *at = line; *at; at++) {
+        const uint8_t c = (uint8_t)*at;
+        const bool is_shown = c >= 0x80 ? is_utf8 : c >= ' ' && c != 0x7f;
+        if (!is_shown)
+            *at = '?';
+    }
+}
 
 static void emit(const struct logline_sink *sink, enum logline_level level, uint32_t held,
                  const char *format, va_list args)
@@ -19,6 +31,7 @@ static void emit(const struct logline_sink *sink, enum logline_level level, uint
     const size_t len = n < 0 ? 0 : (size_t)n < sizeof(line) ? (size_t)n : sizeof(line) - 1;
     if (held > 0)
         snprintf(line + len, sizeof(line) - len, " (and %u more like it)", held);
+    logline_clean(line);
     sink->write(sink->user, (int)level, line);
 }
 

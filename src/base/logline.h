@@ -21,6 +21,10 @@ struct logline_cause {
     _Atomic uint32_t held;
 };
 
+/* Makes of it one line of UTF-8 that may be shown: lines quote peers, whose control characters must
+ * neither reach a terminal nor break a JSON string. Each such byte becomes '?'. */
+void logline_clean(char *line);
+
 void logline(const struct logline_sink *sink, enum logline_level level, const char *format, ...)
     PRINTF_LIKE(3, 4);
 /* At most one line a second for this cause; the next one that passes says how many were held. */

@@ -153,6 +153,7 @@ int uproar_start(const struct uproar_options *o, struct uproar **out, char *why,
     if (err != 0) {
         if (why[0] == '\0')
             snprintf(why, why_len, "cannot start: %s", strerror(-err));
+        logline_clean(why);
         destroy(u);
         return err;
     }

@@ -46,6 +46,16 @@ Test(logline, formats_and_passes_the_level)
     cr_assert(eq(str, last_line, "answer is 42"));
 }
 
+Test(logline, keeps_control_characters_and_broken_text_from_whoever_reads_it)
+{
+    logline(&sink, LOGLINE_INFO, "%s", "a\nb\r\t\033[31m\x7f");
+    cr_assert(eq(str, last_line, "a?b???[31m?"));
+    logline(&sink, LOGLINE_INFO, "%s", "\xff\xc3\xa9");
+    cr_assert(eq(str, last_line, "???"));
+    logline(&sink, LOGLINE_INFO, "%s", "caf\xc3\xa9");
+    cr_assert(eq(str, last_line, "caf\xc3\xa9"));
+}
+
 Test(logline, goes_nowhere_without_a_writer)
 {
     struct logline_cause cause = {0};

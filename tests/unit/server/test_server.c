@@ -152,6 +152,11 @@ Test(server, refuses_options_in_one_line)
     cr_assert(eq(ptr, u, NULL));
     cr_assert(ge(sz, strlen(why), 1));
     cr_assert(eq(ptr, strchr(why, '\n'), NULL));
+    const struct uproar_listen odd = {"a\033[31m\n\xff"};
+    o.listen = &odd;
+    o.listen_count = 1;
+    cr_assert(eq(int, uproar_start(&o, &u, why, sizeof(why)), -EINVAL));
+    cr_assert(eq(ptr, strpbrk(why, "\033\n\xff"), NULL), "%s", why);
     o.listen_count = 17;
     cr_assert(eq(int, uproar_start(&o, &u, why, sizeof(why)), -EINVAL));
     uproar_options_init(&o, sizeof(o));
