@@ -2,8 +2,6 @@
  * is 127.0.0.1. It resolves no other name and opens no socket. */
 #pragma once
 
-#include "base/attr.h"
-
 #include <netinet/in.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -20,9 +18,9 @@ struct address {
 };
 
 /* 1 to 5 digits, at most 65535. */
-bool address_port_parse(const char *text, uint16_t *out) MUST_CHECK;
+bool address_port_parse(const char *text, uint16_t *out) __attribute__((warn_unused_result));
 /* False: not of that form, *out is unspecified. */
-bool address_parse(const char *text, struct address *out) MUST_CHECK;
+bool address_parse(const char *text, struct address *out) __attribute__((warn_unused_result));
 bool address_is_equal(const struct address *a, const struct address *b);
 /* Can only this machine reach it? */
 bool address_is_loopback(const struct address *a);

@@ -1,26 +1,26 @@
 /* URLs and commands for the first minute. What the server serves there is not decided here. */
 #include "daemon/banner.h"
 
-#include "base/assert.h"
 #include "daemon/address.h"
 
-#include <stdio.h>
+#include <assert.h>
+#include <string.h>
 
 /* The one place that knows jemalloc. Calling it is also what keeps the linker from dropping it. */
 #ifdef UPROAR_JEMALLOC
 #include <jemalloc/jemalloc.h>
 
-static void add_allocator(struct text *out)
+static void print_allocator(FILE *out)
 {
     const char *version = "?";
     size_t len = sizeof(version);
     mallctl("version", &version, &len, NULL, 0);
-    text_printf(out, "malloc: jemalloc %s\n", version);
+    fprintf(out, "malloc: jemalloc %s\n", version);
 }
 #else
-static void add_allocator(struct text *out)
+static void print_allocator(FILE *out)
 {
-    text_add_str(out, "malloc: libc\n");
+    fputs("malloc: libc\n", out);
 }
 #endif
 
@@ -32,7 +32,8 @@ static void place_format(const struct banner *b, size_t listener, char out[stati
     char host[ADDRESS_HOST_MAX];
     struct address address;
     const bool is_readable = address_parse(b->listen[listener].address, &address);
-    ASSERT(is_readable);
+    assert(is_readable);
+    (void)is_readable;
     address_host_for_url(&address, host);
     snprintf(out, PLACE_MAX, "%s:%u", host, b->ports[listener]);
 }
@@ -45,63 +46,63 @@ static bool shell_takes_bare(const char *word)
 }
 
 /* Inside single quotes only the quote itself means something to a shell. */
-static void add_shell_word(struct text *out, const char *word)
+static void print_shell_word(FILE *out, const char *word)
 {
     if (shell_takes_bare(word)) {
-        text_add_str(out, word);
+        fputs(word, out);
         return;
     }
-    text_add_byte(out, '\'');
+    fputc('\'', out);
     for (; *word; word++) {
         if (*word == '\'')
-            text_add_str(out, "'\\'");
-        text_add_byte(out, (uint8_t)*word);
+            fputs("'\\'", out);
+        fputc(*word, out);
     }
-    text_add_byte(out, '\'');
+    fputc('\'', out);
 }
 
-static void add_token_header(struct text *out, const char *file)
+static void print_token_header(FILE *out, const char *file)
 {
     if (!file)
         return;
-    text_add_str(out, " -H \"Authorization: Bearer $(cat ");
+    fputs(" -H \"Authorization: Bearer $(cat ", out);
     if (file[0] == '-')
-        text_add_str(out, "./");
-    add_shell_word(out, file);
-    text_add_str(out, ")\"");
+        fputs("./", out);
+    print_shell_word(out, file);
+    fputs(")\"", out);
 }
 
-static void add_curl(struct text *out, const char *flags, const char *token_file, const char *place)
+static void print_curl(FILE *out, const char *flags, const char *token_file, const char *place)
 {
     char url[PLACE_MAX + 16];
     snprintf(url, sizeof(url), "http://%s/t/demo", place);
-    text_printf(out, "curl %s", flags);
-    add_token_header(out, token_file);
-    text_add_byte(out, ' ');
-    add_shell_word(out, url); /* [::1] is a pattern to some shells */
-    text_add_byte(out, '\n');
+    fprintf(out, "curl %s", flags);
+    print_token_header(out, token_file);
+    fputc(' ', out);
+    print_shell_word(out, url); /* [::1] is a pattern to some shells */
+    fputc('\n', out);
 }
 
-void banner_add(struct text *out, const struct banner *b)
+void banner_print(FILE *out, const struct banner *b)
 {
     char place[PLACE_MAX], other[PLACE_MAX];
-    ASSERT(b->listen_count > 0);
+    assert(b->listen_count > 0);
     place_format(b, 0, place);
-    text_printf(out, "uproar %s ready http://%s\n", b->version, place);
+    fprintf(out, "uproar %s ready http://%s\n", b->version, place);
     for (size_t i = 1; i < b->listen_count; i++) {
         place_format(b, i, other);
-        text_printf(out, "also       http://%s\n", other);
+        fprintf(out, "also       http://%s\n", other);
     }
-    text_printf(out, "page       http://%s/\n", place);
-    text_printf(out, "WebSocket  ws://%s/t/demo\n", place);
-    text_printf(out, "SSE        http://%s/t/demo\n", place);
-    text_printf(out, "metrics    http://%s/metrics\n", place);
-    add_curl(out, "-N -H \"Accept: text/event-stream\"", b->subscribe_token_file, place);
-    add_curl(out, "-d hello", b->publish_token_file, place);
+    fprintf(out, "page       http://%s/\n", place);
+    fprintf(out, "WebSocket  ws://%s/t/demo\n", place);
+    fprintf(out, "SSE        http://%s/t/demo\n", place);
+    fprintf(out, "metrics    http://%s/metrics\n", place);
+    print_curl(out, "-N -H \"Accept: text/event-stream\"", b->subscribe_token_file, place);
+    print_curl(out, "-d hello", b->publish_token_file, place);
 }
 
-void banner_add_version(struct text *out, const char *version)
+void banner_print_version(FILE *out, const char *version)
 {
-    text_printf(out, "uproar %s\n", version);
-    add_allocator(out);
+    fprintf(out, "uproar %s\n", version);
+    print_allocator(out);
 }

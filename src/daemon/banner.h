@@ -1,9 +1,10 @@
 /* What stdout says at start: the line that scripts wait for, then what a newcomer can open and
- * paste. It writes into a text; printing is main's. */
+ * paste. It finds out none of it. */
 #pragma once
 
-#include "base/text.h"
 #include "uproar.h"
+
+#include <stdio.h>
 
 struct banner {
     const char *version;
@@ -14,6 +15,6 @@ struct banner {
     const char *subscribe_token_file;
 };
 
-void banner_add(struct text *out, const struct banner *b);
+void banner_print(FILE *out, const struct banner *b);
 /* The two lines of --version: the program's, and whose malloc() it runs on. */
-void banner_add_version(struct text *out, const char *version);
+void banner_print_version(FILE *out, const char *version);

@@ -2,14 +2,15 @@
  */
 #include "daemon/flags.h"
 
-#include "base/assert.h"
-#include "base/spelling.h"
+#include "cli/spelling.h"
 #include "daemon/address.h"
 #include "daemon/origin.h"
 
+#include <assert.h>
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 #define KIB 1024ull
 #define MIB (KIB * 1024)
@@ -80,7 +81,7 @@ enum { ROW_COUNT = sizeof(rows) / sizeof(rows[0]) };
 
 /* --- errors ----------------------------------------------------------------------------------- */
 
-static void PRINTF_LIKE(2, 3) complain(char *why, const char *format, ...)
+static void __attribute__((format(printf, 2, 3))) complain(char *why, const char *format, ...)
 {
     va_list args;
     va_start(args, format);
@@ -286,25 +287,23 @@ static const struct row *row_nearest(const char *typed)
     return best;
 }
 
-static const struct row *row_find(struct bytes name)
+static const struct row *row_find(const char *name, size_t len)
 {
     for (size_t i = 0; i < ROW_COUNT; i++)
-        if (bytes_equal(bytes_from(rows[i].name), name))
+        if (strlen(rows[i].name) == len && memcmp(rows[i].name, name, len) == 0)
             return &rows[i];
     return NULL;
 }
 
 /* --- the command line ------------------------------------------------------------------------- */
 
-static void complain_unknown(struct bytes flag, char *why)
+static void complain_unknown(const char *flag, size_t len, char *why)
 {
     char typed[SPELLING_NAME_MAX + 1];
-    const int shown = flag.len < 80 ? (int)flag.len : 80;
-    struct bytes name = flag;
-    while (name.len > 0 && name.at[0] == '-')
-        name = bytes_skip(name, 1);
-    snprintf(typed, sizeof(typed), "%.*s", (int)(name.len < 80 ? name.len : 80), name.at);
-    complain(why, "unknown flag %.*s, the nearest is --%s (--help shows all)", shown, flag.at,
+    const int shown = len < 80 ? (int)len : 80;
+    const int dashes = (int)strspn(flag, "-");
+    snprintf(typed, sizeof(typed), "%.*s", shown > dashes ? shown - dashes : 0, flag + dashes);
+    complain(why, "unknown flag %.*s, the nearest is --%s (--help shows all)", shown, flag,
              row_nearest(typed)->name);
 }
 
@@ -318,11 +317,10 @@ static const struct row *row_of_argument(const char *argument, const char **valu
     }
     const char *equals = strchr(argument, '=');
     const size_t len = equals ? (size_t)(equals - argument) : strlen(argument);
-    const struct bytes whole = {(const uint8_t *)argument, len};
-    const bool is_long = bytes_start_with(whole, BYTES_LITERAL("--"));
-    const struct row *row = is_long ? row_find(bytes_skip(whole, 2)) : NULL;
+    const bool is_long = strncmp(argument, "--", 2) == 0;
+    const struct row *row = is_long ? row_find(argument + 2, len - 2) : NULL;
     if (!row)
-        complain_unknown(whole, why);
+        complain_unknown(argument, len, why);
     *value = equals ? equals + 1 : NULL;
     return row;
 }
@@ -388,18 +386,19 @@ void flags_fill_options(const struct flags *f, struct uproar_options *o)
     o->allow_origins = f->origins;
 }
 
-void flags_add_help(struct text *out)
+void flags_print_help(FILE *out)
 {
-    text_add_str(out, "usage: uproar [--FLAG VALUE | --FLAG=VALUE]...\n"
-                      "WebSocket and Server-Sent Events over one ordered log of messages.\n\n");
+    fputs("usage: uproar [--FLAG VALUE | --FLAG=VALUE]...\n"
+          "WebSocket and Server-Sent Events over one ordered log of messages.\n\n",
+          out);
     for (size_t i = 0; i < ROW_COUNT; i++) {
         char left[64];
         snprintf(left, sizeof(left), "--%s%s%s", rows[i].name, rows[i].value ? " " : "",
                  rows[i].value ? rows[i].value : "");
-        text_printf(out, "  %-24s %s\n", left, rows[i].help);
+        fprintf(out, "  %-24s %s\n", left, rows[i].help);
     }
-    text_add_str(out,
-                 "\nN: a whole number. S: whole seconds. BYTES: a whole number, also with k, M "
-                 "or G\nfor 1024, 1024^2, 1024^3. Of a flag that is not repeatable the last one "
-                 "counts.\n");
+    fputs("\nN: a whole number. S: whole seconds. BYTES: a whole number, also with k, M "
+          "or G\nfor 1024, 1024^2, 1024^3. Of a flag that is not repeatable the last one "
+          "counts.\n",
+          out);
 }

@@ -2,8 +2,9 @@
  * no file, prints nothing and knows no default but the listen address: the library has them. */
 #pragma once
 
-#include "base/text.h"
 #include "uproar.h"
+
+#include <stdio.h>
 
 enum { FLAGS_LISTEN_MAX = 16, FLAGS_ORIGINS_MAX = 64, FLAGS_WHY_MAX = 256 };
 
@@ -27,7 +28,7 @@ struct flags {
 /* argv as main() gets it; *f borrows its strings. Stops at the first --help, --version or mistake;
  * `why` is one printable line about the mistake. */
 enum flags_result flags_parse(struct flags *f, char *const *argv, char why[static FLAGS_WHY_MAX])
-    MUST_CHECK;
+    __attribute__((warn_unused_result));
 /* What the flags say about a server; the tokens, which are in files, are the caller's. */
 void flags_fill_options(const struct flags *f, struct uproar_options *o);
-void flags_add_help(struct text *out);
+void flags_print_help(FILE *out);

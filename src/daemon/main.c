@@ -46,12 +46,9 @@ static void fd_limit_raise(void)
 }
 
 /* At once: scripts wait for the line. Whether anybody reads it is not our business: `| head -1`. */
-static void print_and_free(struct text *t)
+static void flush_stdout(void)
 {
-    const struct bytes b = text_bytes(t);
-    fwrite(b.at, 1, b.len, stdout);
-    fflush(stdout);
-    text_fini(t);
+    (void)fflush(stdout);
 }
 
 static int usage_error(const char *why)
@@ -139,14 +136,13 @@ static void print_banner(const struct flags *f, const struct uproar *u)
     uint16_t ports[FLAGS_LISTEN_MAX] = {0};
     for (size_t i = 0; i < f->listen_count; i++)
         ports[i] = (uint16_t)uproar_port(u, i);
-    struct text out = {0};
-    banner_add(&out, &(struct banner){.version = uproar_version(),
-                                      .listen = f->listen,
-                                      .ports = ports,
-                                      .listen_count = f->listen_count,
-                                      .publish_token_file = f->publish_token_file,
-                                      .subscribe_token_file = f->subscribe_token_file});
-    print_and_free(&out);
+    banner_print(stdout, &(struct banner){.version = uproar_version(),
+                                          .listen = f->listen,
+                                          .ports = ports,
+                                          .listen_count = f->listen_count,
+                                          .publish_token_file = f->publish_token_file,
+                                          .subscribe_token_file = f->subscribe_token_file});
+    flush_stdout();
 }
 
 /* --- life ------------------------------------------------------------------------------------- */
@@ -202,7 +198,6 @@ int main(int argc, char **argv)
     char why[FLAGS_WHY_MAX];
     struct flags flags;
     struct tokens tokens = {0};
-    struct text out = {0};
 
     (void)argc;
     std_fds_open();
@@ -210,12 +205,12 @@ int main(int argc, char **argv)
     case FLAGS_WRONG:
         return usage_error(why);
     case FLAGS_HELP:
-        flags_add_help(&out);
-        print_and_free(&out);
+        flags_print_help(stdout);
+        flush_stdout();
         return 0;
     case FLAGS_VERSION:
-        banner_add_version(&out, uproar_version());
-        print_and_free(&out);
+        banner_print_version(stdout, uproar_version());
+        flush_stdout();
         return 0;
     case FLAGS_RUN:
         break;

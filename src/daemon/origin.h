@@ -2,10 +2,8 @@
  * origins: the library does. */
 #pragma once
 
-#include "base/attr.h"
-
 #include <stdbool.h>
 
 /* False also for "null", "*" and anything behind the port, a "/" included: a browser's header would
  * never be equal to it, and nobody would be told why. */
-bool origin_is_valid(const char *text) MUST_CHECK;
+bool origin_is_valid(const char *text) __attribute__((warn_unused_result));

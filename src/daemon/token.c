@@ -3,43 +3,48 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
+#include <string.h>
 #include <unistd.h>
 
 enum { FILE_BYTES_MAX = 4096 }; /* a token and generous white space; more is some other file */
 
-static bool is_space(uint8_t c)
+static bool is_space(char c)
 {
     return c == ' ' || c == '\t' || c == '\r' || c == '\n';
 }
 
-static struct bytes trimmed(struct bytes b)
+/* Returns where the rest begins. */
+static const char *trim(const char *at, size_t *len)
 {
-    while (b.len > 0 && is_space(b.at[0]))
-        b = bytes_skip(b, 1);
-    while (b.len > 0 && is_space(b.at[b.len - 1]))
-        b.len--;
-    return b;
+    while (*len > 0 && is_space(*at)) {
+        at++;
+        --*len;
+    }
+    while (*len > 0 && is_space(at[*len - 1]))
+        --*len;
+    return at;
 }
 
-const char *token_parse(struct bytes file, struct token *out)
+const char *token_parse(const char *file, size_t len, struct token *out)
 {
-    const struct bytes token = trimmed(file);
-    if (token.len == 0)
+    const char *token = trim(file, &len);
+    if (len == 0)
         return "the file is empty";
-    if (memchr(token.at, '\n', token.len))
+    if (memchr(token, '\n', len))
         return "the file holds more than one line";
-    for (size_t i = 0; i < token.len; i++)
-        if (token.at[i] <= ' ' || token.at[i] > '~')
+    for (size_t i = 0; i < len; i++)
+        if (token[i] <= ' ' || token[i] > '~')
             return "a token is printable ASCII without spaces";
-    if (token.len > TOKEN_MAX)
+    if (len > TOKEN_MAX)
         return "a token is at most 512 bytes long";
-    memcpy(out->text, token.at, token.len);
-    out->text[token.len] = '\0';
+    memcpy(out->text, token, len);
+    out->text[len] = '\0';
     return NULL;
 }
 
 /* The length, one more than FILE_BYTES_MAX at most, or -errno. Pipes are read to their end. */
-static ssize_t read_whole(int fd, uint8_t buf[static FILE_BYTES_MAX + 1])
+static ssize_t read_whole(int fd, char buf[static FILE_BYTES_MAX + 1])
 {
     size_t len = 0;
     while (len <= FILE_BYTES_MAX) {
@@ -57,7 +62,7 @@ static ssize_t read_whole(int fd, uint8_t buf[static FILE_BYTES_MAX + 1])
 
 const char *token_read(const char *file_name, struct token *out)
 {
-    uint8_t buf[FILE_BYTES_MAX + 1];
+    char buf[FILE_BYTES_MAX + 1];
     const int fd = open(file_name, O_RDONLY | O_CLOEXEC);
     if (fd == -1)
         return strerror(errno);
@@ -67,5 +72,5 @@ const char *token_read(const char *file_name, struct token *out)
         return strerror((int)-len);
     if (len > FILE_BYTES_MAX)
         return "the file is longer than 4096 bytes";
-    return token_parse((struct bytes){buf, (size_t)len}, out);
+    return token_parse(buf, (size_t)len, out);
 }

@@ -2,8 +2,7 @@
  * the file open, and no message ever shows a token. */
 #pragma once
 
-#include "base/attr.h"
-#include "base/bytes.h"
+#include <stddef.h>
 
 enum { TOKEN_MAX = 512 };
 
@@ -13,6 +12,8 @@ struct token {
 
 /* What is wrong with a file that holds this, for people; NULL: nothing, *out is the token. White
  * space around it is no part of it. */
-const char *token_parse(struct bytes file, struct token *out) MUST_CHECK;
+const char *token_parse(const char *file, size_t len, struct token *out)
+    __attribute__((warn_unused_result));
 /* The same for a file that is still to be read. */
-const char *token_read(const char *file_name, struct token *out) MUST_CHECK;
+const char *token_read(const char *file_name, struct token *out)
+    __attribute__((warn_unused_result));

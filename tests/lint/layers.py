@@ -24,9 +24,11 @@ MAY_INCLUDE = {
     'tls': ['base'],
     'conn': BELOW_CONN,
     'server': [*BELOW_CONN, 'conn', 'uproar.h'],
-    'daemon': ['base', 'uproar.h'],
+    # What the programs' command lines share; the server's is the library's first user.
+    'cli': [],
+    'daemon': ['cli', 'uproar.h'],
     # tools/load: a client of any server, so it knows none from inside.
-    'load': ['base', 'io', 'http', 'ws'],
+    'load': ['base', 'io', 'http', 'ws', 'cli'],
 }
 
 # System headers with few owners: prefix, and the paths that may include it.
@@ -101,6 +103,7 @@ PLANTED = [
     ('src/ws/a.h', '#include "conn/conn.h"\n'),
     ('src/topic/a.c', '#include "ws/ws.h"\n'),
     ('src/daemon/a.c', '#include "server/server.h"\n'),
+    ('src/daemon/a.c', '#include "base/text.h"\n'),
     ('src/conn/a.c', '#include "uproar.h"\n'),
     ('src/conn/a.c', '#include <liburing.h>\n'),
     ('src/server/a.c', '#  include <sys/epoll.h>\n'),
@@ -118,7 +121,7 @@ INNOCENT = [
     ('src/io/a.c', '#include "io/uring_internal.h"\n'),
     ('src/ws/handshake.c', '#include <openssl/sha.h>\n'),
     ('src/server/a.c', '#include "uproar.h"\n#include "conn/conn.h"\n'),
-    ('src/daemon/a.c', '#include "uproar.h"\n#include "base/text.h"\n#include <stdio.h>\n'),
+    ('src/daemon/a.c', '#include "uproar.h"\n#include "cli/spelling.h"\n#include <stdio.h>\n'),
     ('tools/load/json.c', '#include "load/report.h"\n#include <jansson.h>\n'),
 ]
 

@@ -3,7 +3,7 @@
 #include "load/options.h"
 
 #include "base/assert.h"
-#include "base/spelling.h"
+#include "cli/spelling.h"
 #include "io/io.h"
 #include "load/payload.h"
 

@@ -15,7 +15,8 @@ static struct token token;
 static const char *parse(struct bytes file)
 {
     memset(&token, 'x', sizeof(token));
-    return token_parse(span_bytes(guarded_copy(file)), &token);
+    const struct span copy = guarded_copy(file);
+    return token_parse((const char *)copy.at, copy.len, &token);
 }
 
 static void expect_token(struct bytes file, const char *expected)

@@ -1,9 +1,8 @@
 /* Levenshtein's distance, one line of its table at a time, and what counts as nearer than it.
  * It knows no list of names: whoever asks keeps the best. */
-#include "base/spelling.h"
+#include "cli/spelling.h"
 
-#include "base/assert.h"
-
+#include <assert.h>
 #include <stdbool.h>
 #include <string.h>
 
@@ -19,7 +18,7 @@ static size_t edit_distance(const char *typed, const char *name)
 {
     size_t cost[SPELLING_NAME_MAX + 1];
     const size_t name_len = strlen(name);
-    ASSERT(name_len <= SPELLING_NAME_MAX);
+    assert(name_len <= SPELLING_NAME_MAX);
     for (size_t j = 0; j <= name_len; j++)
         cost[j] = j;
     for (size_t i = 0; typed[i]; i++) {

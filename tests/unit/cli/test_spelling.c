@@ -1,5 +1,5 @@
 /* Distances between typed and real names. */
-#include "base/spelling.h"
+#include "cli/spelling.h"
 
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
