@@ -248,9 +248,22 @@ def test_faults_of_an_echo_are_found(case):
     for handle, fault in [(faulty.lose, 'lost'), (faulty.duplicate, 'duplicated'),
                           (faulty.truncate, 'corrupt')]:
         server = case.keep(faulty.Server(handle))
-        figures = load.faulty(case, 'echo', '-n', 3, '--messages', 11, '--timeout', 1,
+        figures = load.faulty(case, 'echo', '-n', 3, '--messages', 10, '--timeout', 1,
                               server.url('ws'))
         check.true(figures['messages'][fault] >= 1, f'{fault}: {figures["messages"]}')
+
+
+def test_an_echo_waits_for_the_slow_ones_when_a_fast_one_has_left(case):
+    server = case.keep(faulty.Server(faulty.slow_but_for_the_first, leaves=(0, 3)))
+    figures = load.faulty(case, 'echo', '-n', 3, '--messages', 3, server.url('ws'))
+    check.equal(figures['connections']['dropped'], 1, 'dropped')
+    messages = figures['messages']
+    check.equal((messages['delivered'], messages['lost']), (9, 0), 'delivered, lost')
+
+
+def test_bytes_around_a_message_are_found(case):
+    for scheme in SCHEMES:
+        only(fanout_with(case, scheme, faulty.put_around), corrupt=1, lost=1)
 
 
 def test_a_publisher_that_is_told_to_wait_tries_again(case):
@@ -259,6 +272,13 @@ def test_a_publisher_that_is_told_to_wait_tries_again(case):
                          server.url('ws'))
     check.equal(figures['messages']['retried'], 3, 'retried')
     check.equal(figures['messages']['delivered'], 15, 'delivered')
+
+
+def test_a_publisher_that_is_always_told_to_wait_gives_up(case):
+    server = case.keep(faulty.Server(statuses=[503] * 1000))
+    figures = load.faulty(case, 'fanout', '-n', 3, '--messages', 5, '--hold', 0, '--timeout', 1,
+                          server.url('ws'))
+    check.contains(figures['messages']['trouble'], 'HTTP 503', 'the trouble')
 
 
 def test_a_publisher_that_is_refused_says_why(case):
@@ -295,6 +315,23 @@ def test_a_server_that_never_answers_is_not_waited_for_long(case):
     server = case.keep(faulty.Server(silent=True))
     figures = load.faulty(case, 'idle', '-n', 3, '--hold', 0, '--timeout', 1, server.url('ws'))
     check.equal(figures['connections']['causes'], {'no answer in time': 3}, 'causes')
+
+
+def test_a_close_that_is_never_answered_is_not_waited_for_long(case):
+    server = case.keep(faulty.Server())
+    figures = load.faulty(case, 'connect', '-n', 3, '--timeout', 1, server.url('ws'))
+    check.equal(figures['connections']['causes'], {'no answer to a close in time': 3}, 'causes')
+
+
+def test_streams_that_a_full_server_refuses_have_failed(case):
+    server = case.start('--max-connections', 5)
+    running = load.Running(case, 'idle', '-n', 5, '--hold', 30, url(case, 'ws', at=server))
+    check.eventually(lambda: connections_of(server, 'ws') == 5, 'it is full')
+    for mode in [['connect'], ['idle', '--hold', 0]]:
+        figures = load.faulty(case, *mode, '-n', 4, url(case, 'http', at=server))
+        check.equal(figures['connections']['failed'], 4, f'failed of {mode}')
+    running.interrupt()
+    running.end()
 
 
 def test_a_server_that_goes_away_drops_everybody(case):

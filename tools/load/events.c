@@ -42,8 +42,11 @@ bool events_next(struct bytes *in, struct bytes *data)
             *in = left;
             return true;
         }
-        if (is_data(line, &value) && !has_data) {
-            *data = value;
+        if (is_data(line, &value)) {
+            if (has_data)
+                data->len = (size_t)(line.at + line.len - data->at);
+            else
+                *data = value;
             has_data = true;
         }
         /* Without data so far there is nothing that a later line would need of it. */
@@ -51,6 +54,13 @@ bool events_next(struct bytes *in, struct bytes *data)
             *in = left;
     }
     return false;
+}
+
+bool events_is_refusal(struct bytes body)
+{
+    struct bytes line, rest;
+    return take_line(&body, &line) && bytes_start_with(line, BYTES_LITERAL("retry:")) &&
+           take_line(&body, &rest) && rest.len == 0 && body.len == 0;
 }
 
 enum events_unframe events_unframe(struct http_body *body, struct span *raw)

@@ -15,7 +15,7 @@ struct echo {
     uint64_t every_ns; /* 0: when the last is answered */
     uint64_t began_ns;
     uint64_t cursor;              /* scheduled: sends that have been due so far, of everybody */
-    uint64_t finished;            /* connections */
+    uint64_t finished;            /* connections, of those that are there */
     uint64_t delivered, moved_ns; /* when something was delivered last */
 };
 
@@ -75,10 +75,21 @@ static ON_REACTOR void on_whole(struct run *r, uint32_t slot, const struct paylo
     }
 }
 
+/* Who had finished does not stand for another one that has not. */
+static ON_REACTOR void on_dropped(void *user, uint32_t slot)
+{
+    struct run *r = user;
+    const bool had_finished = engine_peer(&r->engine, slot)->round == r->options->messages;
+    if (r->mode_state && had_finished)
+        echo_of(r)->finished--;
+}
+
 static ON_REACTOR void on_message(void *user, uint32_t slot, struct bytes message)
 {
     struct run *r = user;
     struct payload payload;
+    if (!r->mode_state)
+        return; /* the books are closed: it came while connections are ended */
     switch (payload_check(message, r->id, r->options->payload_len, &payload)) {
     case PAYLOAD_WHOLE:
         on_whole(r, slot, &payload);
@@ -167,10 +178,11 @@ static ON_REACTOR void run_echo(struct run *r)
         run_work_begins(r);
         talk(&e);
         run_work_ends(r);
+        run_linger(r);
     }
     alloc_free(e.payload.at);
     r->mode_state = NULL;
 }
 
 const struct mode mode_echo = {
-    .mode = LOAD_ECHO, .hooks = {.message = on_message}, .run = run_echo};
+    .mode = LOAD_ECHO, .hooks = {.message = on_message, .dropped = on_dropped}, .run = run_echo};

@@ -10,8 +10,6 @@ enum { EVERY_DEFAULT_MS = 100, REST_DEFAULT_S = 1 };
 
 #define NS_PER_MS UINT64_C(1000000)
 #define NS_PER_S  UINT64_C(1000000000)
-/* What comes twice comes soon after the first time. */
-#define LINGER_NS (200 * NS_PER_MS)
 
 struct fanout {
     struct run *run;
@@ -71,11 +69,12 @@ static bool is_over(struct fanout *f)
     const struct publisher *p = &r->publisher;
     const uint64_t delivered = r->report.checker.delivered;
     const bool all_sent = f->published == r->options->messages && !p->busy;
-    if (delivered != f->delivered || p->busy) {
+    const bool gave_up = r->report.interrupted || p->state == PUBLISHER_BROKEN;
+    if (delivered != f->delivered || (p->busy && !gave_up)) {
         f->delivered = delivered;
         f->moved_ns = r->engine.now_ns;
     }
-    if (r->report.interrupted || p->state == PUBLISHER_BROKEN)
+    if (gave_up)
         return r->engine.now_ns > f->moved_ns + NS_PER_S || delivered >= f->run->report.expected;
     if (!all_sent)
         return false;
@@ -109,13 +108,6 @@ static ON_REACTOR void talk(struct fanout *f)
     r->report.talking_ns = f->moved_ns - f->began_ns;
 }
 
-static ON_REACTOR void linger(struct run *r)
-{
-    const uint64_t until_ns = clock_monotonic_ns() + LINGER_NS;
-    while (r->engine.now_ns < until_ns)
-        run_turn(r, until_ns, "delivered", r->report.checker.delivered, r->report.expected);
-}
-
 /* Before the first message. */
 static ON_REACTOR bool rest(struct run *r)
 {
@@ -134,7 +126,7 @@ static ON_REACTOR void run_fanout(struct run *r)
         run_work_begins(r);
         talk(&f);
         run_work_ends(r);
-        linger(r);
+        run_linger(r);
         if (o->drain && !r->report.interrupted)
             run_drain(r);
     }

@@ -83,6 +83,13 @@ static enum payload_check decode(struct bytes b, struct payload *out)
     return PAYLOAD_WHOLE;
 }
 
+/* In an envelope of JSON it is a string; alone it is the whole message. */
+static bool is_quoted(struct bytes message, size_t before, size_t len)
+{
+    return before > 0 && before + len < message.len && message.at[before - 1] == '"' &&
+           message.at[before + len] == '"';
+}
+
 enum payload_check payload_check(struct bytes message, uint32_t run, size_t len,
                                  struct payload *out)
 {
@@ -94,7 +101,7 @@ enum payload_check payload_check(struct bytes message, uint32_t run, size_t len,
     if (!found)
         return PAYLOAD_FOREIGN;
     const size_t before = (size_t)(found - message.at);
-    if (message.len - before < len || (before == 0 && message.len != len))
+    if (message.len - before < len || !(message.len == len || is_quoted(message, before, len)))
         return PAYLOAD_CORRUPT;
     return decode((struct bytes){found, len}, out);
 }

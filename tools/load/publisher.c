@@ -1,5 +1,6 @@
 /* Publishing by POST. An answer of 2xx means accepted; 429 and 503 mean that the same is tried
- * again a little later; anything else ends the run: what would be judged then? */
+ * again a little later, for as long as an answer may take; anything else ends the run: what would
+ * be judged then? */
 #include "load/publisher.h"
 
 #include "base/assert.h"
@@ -74,6 +75,7 @@ void publisher_send(struct publisher *p, struct bytes payload)
                 payload.len);
     text_add(&p->request, payload);
     p->busy = true;
+    p->due_ns = clock_monotonic_ns();
     if (p->request.failed)
         break_down(p, "no memory to publish");
     else
@@ -101,6 +103,17 @@ static ON_REACTOR void on_connected(void *user, uint32_t slot)
     engine_send(p->engine, slot, text_bytes(&p->request));
 }
 
+/* A server may hold its publishers back for a while; one that is full for ever takes nothing. */
+static void try_later(struct publisher *p)
+{
+    const uint64_t now_ns = clock_monotonic_ns();
+    p->retried++;
+    if (now_ns > p->due_ns + p->timeout_ns)
+        break_down(p, "publishing was refused again and again: HTTP %u", p->status);
+    else
+        p->retry_ns = now_ns + RETRY_NS;
+}
+
 /* The answer is here, all of it. */
 static void on_answered(struct publisher *p)
 {
@@ -109,8 +122,7 @@ static void on_answered(struct publisher *p)
         p->busy = false;
         p->accepted++;
     } else if (p->status == 503 || p->status == 429) {
-        p->retried++;
-        p->retry_ns = clock_monotonic_ns() + RETRY_NS;
+        try_later(p);
     } else {
         break_down(p, "publishing was refused: HTTP %u", p->status);
     }

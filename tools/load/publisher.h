@@ -29,6 +29,7 @@ struct publisher {
     unsigned status; /* of the answer */
     struct http_body body;
     struct text request;
+    uint64_t due_ns;            /* since when the message has been to be accepted */
     uint64_t sent_ns, retry_ns; /* retry_ns: 0, or when to try the same again */
     uint64_t accepted;          /* messages */
     uint64_t retried;           /* 429 or 503: not now */

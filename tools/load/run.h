@@ -44,6 +44,8 @@ ON_REACTOR bool run_open(struct run *r);
 ON_REACTOR bool run_rest(struct run *r, uint64_t seconds, const char *what);
 /* The same, and looks at what idle connections cost meanwhile. */
 ON_REACTOR bool run_hold(struct run *r, uint64_t seconds);
+/* A little longer, for what comes twice: that comes soon after the first time. */
+ON_REACTOR void run_linger(struct run *r);
 /* Ends the server, and waits for everybody to be told, while anybody is. */
 ON_REACTOR void run_drain(struct run *r);
 /* From here on the server's CPU time counts... */

@@ -7,7 +7,8 @@
 
 #include <signal.h>
 
-#define NS_PER_S UINT64_C(1000000000)
+#define NS_PER_S  UINT64_C(1000000000)
+#define LINGER_NS (NS_PER_S / 5)
 
 /* --- turns ------------------------------------------------------------------------------------ */
 
@@ -65,6 +66,13 @@ bool run_rest(struct run *r, uint64_t seconds, const char *what)
     const bool goes_on = rest_until(r, &rest, rest.began_ns + seconds * NS_PER_S);
     progress_end(&r->progress);
     return goes_on;
+}
+
+void run_linger(struct run *r)
+{
+    const uint64_t until_ns = clock_monotonic_ns() + LINGER_NS;
+    while (r->engine.now_ns < until_ns)
+        run_turn(r, until_ns, "delivered", r->report.checker.delivered, r->report.expected);
 }
 
 /* --- figures ---------------------------------------------------------------------------------- */

@@ -136,6 +136,8 @@ static ON_REACTOR bool take_answer(struct swarm *s, uint32_t slot, struct span *
             break; /* else: an interim answer (RFC 9110, 15.2) */
     }
     const char *why = handshake_fault(&target_of(s, number)->handshake, &r, room);
+    if (!why && r.closes && events_is_refusal(span_bytes(*in)))
+        why = "refused: a stream that only says when to come again";
     if (why)
         engine_fail(s->engine, slot, why);
     else
@@ -263,6 +265,8 @@ static void on_ended(void *user, uint32_t slot, const char *why)
     if (p->state == PEER_OPEN) {
         s->open--;
         s->dropped++;
+        if (s->hooks.dropped)
+            s->hooks.dropped(s->hooks.user, slot);
     } else {
         s->opening--;
         s->failed++;
@@ -284,9 +288,23 @@ void swarm_leave(struct swarm *s, uint32_t slot)
         return;
     }
     p->flags |= PEER_LEAVING;
+    p->began_ns = s->engine->now_ns; /* its books are closed */
     s->leaving++;
     store_be(normal, sizeof(normal), WS_CLOSE_NORMAL);
     engine_send_frame(s->engine, slot, WS_CLOSE, (struct bytes){normal, sizeof(normal)});
+}
+
+static ON_REACTOR void give_up(struct swarm *s, uint32_t slot)
+{
+    const struct peer *p = engine_peer(s->engine, slot);
+    if (p->state == PEER_OPEN) { /* leaving */
+        failures_add(&s->failures, "no answer to a close in time");
+        s->dropped++;
+        engine_fail(s->engine, slot, "");
+    } else {
+        engine_fail(s->engine, slot,
+                    p->state == PEER_CONNECTING ? "no connection in time" : "no answer in time");
+    }
 }
 
 /* They were dialed in the order of their numbers, so the first one that is not late ends it. */
@@ -297,12 +315,11 @@ static ON_REACTOR void expire(struct swarm *s)
         if (slot == SWARM_NO_SLOT)
             continue;
         const struct peer *p = engine_peer(s->engine, slot);
-        if (p->state == PEER_OPEN)
+        if (p->state == PEER_OPEN && !(p->flags & PEER_LEAVING))
             continue;
         if (s->engine->now_ns < p->began_ns + s->plan->timeout_ns)
             return;
-        engine_fail(s->engine, slot,
-                    p->state == PEER_CONNECTING ? "no connection in time" : "no answer in time");
+        give_up(s, slot);
     }
 }
 

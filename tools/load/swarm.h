@@ -38,6 +38,7 @@ struct swarm_hooks {
     void *user;
     void (*opened)(void *user, uint32_t slot);                        /* NULL: nothing */
     void (*message)(void *user, uint32_t slot, struct bytes message); /* NULL: counted only */
+    void (*dropped)(void *user, uint32_t slot);                       /* NULL: nothing */
 };
 
 struct swarm {

@@ -35,6 +35,15 @@ def change(subscriber, seq, payload):
     return [changed if (subscriber, seq) == (2, 0) else payload]
 
 
+def put_around(subscriber, seq, payload):
+    return [b'xx' + payload + b'yy' if (subscriber, seq) == (1, 2) else payload]
+
+
+def slow_but_for_the_first(subscriber, _seq, payload):
+    time.sleep(0.2 if subscriber > 0 else 0)
+    return [payload]
+
+
 class Reorder:
     """Subscriber 1 gets message 4 before message 3."""
 
@@ -52,11 +61,12 @@ class Server:
     """handle(subscriber's number, message's number, payload) -> what the subscriber gets."""
 
     def __init__(self, handle=nothing_wrong, statuses=(), accept=websocket.accept_for,
-                 silent=False):
+                 silent=False, leaves=None):
         self.handle = handle
         self.statuses = list(statuses)  # of the first POSTs; then 201
         self.accept = accept
         self.silent = silent  # reads requests and answers none
+        self.leaves = leaves  # (subscriber, after so many echoes)
         self.lock = threading.Lock()
         self.subscribers = []
         self.published = 0
@@ -135,16 +145,19 @@ class Server:
             return len(self.subscribers) - 1
 
     def echo(self, peer, reader, number):
-        """Messages of up to 125 bytes, as they come."""
+        """Messages of up to 125 bytes, as they come; a Close is not answered."""
         seq = 0
         while head := reader.read(2):
             mask = reader.read(4)
             payload = websocket.mask_bytes(reader.read(head[1] & 0x7f), mask)
             if head[0] & 0x0f == 8:
                 return
-            for each in self.handle(number, seq, bytes(payload)):
+            for at, each in enumerate(self.handle(number, seq, bytes(payload))):
+                time.sleep(0.05 if at > 0 else 0)
                 peer.sendall(websocket.frame_bytes(1, each, masked=False))
             seq += 1
+            if (number, seq) == self.leaves:
+                peer.shutdown(socket.SHUT_RDWR)
 
     def stream(self, peer):
         """In chunks, each cut in the middle, and a head that is cut too."""

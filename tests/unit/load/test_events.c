@@ -69,9 +69,20 @@ Test(events, ignores_comments_and_other_fields)
           "yes|");
 }
 
-Test(events, of_several_lines_are_told_by_their_first)
+Test(events, of_several_lines_are_told_as_something_that_nobody_sent)
 {
-    check(BYTES_LITERAL("data: first\ndata: second\n\n"), "first|");
+    check(BYTES_LITERAL("data: first\ndata: second\nid: 1\n\n"), "first\ndata: second|");
+}
+
+Test(events, that_only_say_when_to_come_again_are_a_refusal)
+{
+    cr_assert(events_is_refusal(BYTES_LITERAL("retry: 2000\n\n")));
+    cr_assert(events_is_refusal(BYTES_LITERAL("retry:1\r\n\r\n")));
+    cr_assert(not(events_is_refusal(BYTES_LITERAL(""))));
+    cr_assert(not(events_is_refusal(BYTES_LITERAL("retry: 2000\n"))));
+    cr_assert(not(events_is_refusal(BYTES_LITERAL("retry: 2000\nid: 1-2\n\n"))));
+    cr_assert(not(events_is_refusal(BYTES_LITERAL("retry: 2000\n\ndata: x\n\n"))));
+    cr_assert(not(events_is_refusal(BYTES_LITERAL(": hi\n\n"))));
 }
 
 Test(events, without_their_empty_line_are_not_told)

@@ -53,6 +53,20 @@ Test(payload, is_found_in_an_envelope)
     cr_assert(eq(int, payload_check(cut, sample.run, 64, &out), PAYLOAD_CORRUPT));
 }
 
+Test(payload, is_not_found_between_bytes_that_are_no_envelope)
+{
+    uint8_t bytes[64];
+    static const char *const around[] = {"xx%.64syy", "xx%.64s", "%.64syy", "\"%.64s", "%.64s\""};
+    char wrapped[200];
+    struct payload out;
+    payload_encode(&sample, (struct span){bytes, sizeof(bytes)});
+    for (size_t i = 0; i < sizeof(around) / sizeof(*around); i++) {
+        const int len = snprintf(wrapped, sizeof(wrapped), around[i], (const char *)bytes);
+        const struct bytes whole = {(const uint8_t *)wrapped, (size_t)len};
+        cr_assert(eq(int, payload_check(whole, sample.run, 64, &out), PAYLOAD_CORRUPT), "%zu", i);
+    }
+}
+
 Test(payload, may_not_be_longer_than_it_was)
 {
     uint8_t bytes[65];
