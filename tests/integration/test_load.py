@@ -2,6 +2,8 @@
 it finds, and nothing else. Counts only: how fast it is is nobody's business here.
 """
 import re
+import subprocess
+import threading
 
 from lib import check, faulty, http, load, prometheus, testing
 
@@ -278,14 +280,14 @@ def test_a_publisher_that_is_always_told_to_wait_gives_up(case):
     server = case.keep(faulty.Server(statuses=[503] * 1000))
     figures = load.faulty(case, 'fanout', '-n', 3, '--messages', 5, '--hold', 0, '--timeout', 1,
                           server.url('ws'))
-    check.contains(figures['messages']['trouble'], 'HTTP 503', 'the trouble')
+    check.contains(figures['trouble'], 'HTTP 503', 'the trouble')
 
 
 def test_a_publisher_that_is_refused_says_why(case):
     server = case.keep(faulty.Server(statuses=[201, 403]))
     figures = load.faulty(case, 'fanout', '-n', 3, '--messages', 5, '--every', 1,
                           server.url('http'))
-    check.contains(figures['messages']['trouble'], 'HTTP 403', 'the trouble')
+    check.contains(figures['trouble'], 'HTTP 403', 'the trouble')
     check.equal(figures['messages']['published'], 1, 'published')
 
 
@@ -359,6 +361,45 @@ def test_ctrl_c_ends_early_with_a_report(case):
         check.equal(figures['interrupted'], True, 'interrupted')
         check.contains(out.splitlines()[-1], '(interrupted).', 'the last line')
         check.eventually(lambda: connections_of(case.server, 'ws') == 0, 'all are gone')
+
+
+def test_ctrl_c_ends_what_waits_for_an_answer(case):
+    server = case.keep(faulty.Server(lambda *_: []))
+    running = load.Running(case, 'echo', '-n', 3, '--timeout', 60, server.url('ws'))
+    check.eventually(lambda: len(server.subscribers) == 3, 'all are there')
+    running.interrupt()
+    status, out, figures = running.end()
+    check.equal((status, figures['messages']['lost']), (1, 3), f'exit status, lost: {out}')
+
+
+def test_ctrl_c_before_anybody_is_in_is_no_success(case):
+    server = case.keep(faulty.Server(silent=True))
+    running = load.Running(case, 'idle', '-n', 3, '--timeout', 60, server.url('ws'))
+    check.eventually(lambda: len(server.open) == 3, 'all are connected')
+    running.interrupt()
+    check.equal(running.end()[0], 1, 'exit status')
+
+
+def test_a_server_of_pid_that_ends_is_told_and_not_reckoned_with(case):
+    server = case.keep(faulty.Server())
+    for arguments in [['fanout', '--hold', 0, '--messages', 20], ['idle', '--hold', 2]]:
+        with subprocess.Popen(['sleep', '1']) as other:
+            threading.Thread(target=other.wait, daemon=True).start()
+            figures = load.faulty(case, *arguments, '-n', 3, '--pid', other.pid, server.url('ws'))
+        check.contains(figures['trouble'], '--pid ended', 'the trouble')
+        check.true('server' not in figures, f'figures of nobody: {figures.get("server")}')
+
+
+def test_a_report_that_cannot_be_written_is_no_success(case):
+    server = case.keep(faulty.Server())
+    with open('/dev/full', 'w') as full:
+        status = subprocess.run([load.path_of(case), 'connect', '-n', '1', server.url('http')],
+                                stdout=full, stderr=subprocess.DEVNULL, timeout=20).returncode
+    check.equal(status, 1, 'exit status')
+    told = load.server.Finished([load.path_of(case), 'connect', '-n', '1', '--json',
+                                 '/no/such/folder/x', server.url('http')])
+    check.equal(told.status, 2, 'exit status, before anything is done')
+    check.contains(told.stderr, '--json /no/such/folder/x', 'what is said')
 
 
 def test_mistakes_are_told_with_exit_status_2(case):

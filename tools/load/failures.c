@@ -1,19 +1,24 @@
 /* Causes in the order in which they first came. Their words are the callers'. */
 #include "load/failures.h"
 
+#include "base/logline.h"
+
 #include <stdio.h>
 #include <string.h>
 
 static struct failure *find(struct failures *f, const char *what)
 {
+    char text[FAILURE_TEXT_MAX];
+    snprintf(text, sizeof(text), "%s", what);
+    logline_clean(text); /* servers are quoted, to terminals and in JSON */
     for (size_t i = 0; i < f->count; i++)
-        if (strncmp(f->at[i].what, what, FAILURE_TEXT_MAX - 1) == 0)
+        if (strcmp(f->at[i].what, text) == 0)
             return &f->at[i];
     if (f->count == FAILURES_MAX)
         return NULL;
     struct failure *fresh = &f->at[f->count++];
-    const char *text = f->count == FAILURES_MAX ? "other causes" : what;
-    snprintf(fresh->what, sizeof(fresh->what), "%s", text);
+    snprintf(fresh->what, sizeof(fresh->what), "%s",
+             f->count == FAILURES_MAX ? "other causes" : text);
     return fresh;
 }
 

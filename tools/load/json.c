@@ -40,7 +40,6 @@ static json_t *messages_json(const struct report *r)
     json_object_set_new(out, "corrupt", integer(c->corrupt));
     json_object_set_new(out, "foreign", integer(c->foreign));
     json_object_set_new(out, "talking_ns", integer(r->talking_ns));
-    json_object_set_new(out, "trouble", r->trouble ? json_string(r->trouble) : json_null());
     return out;
 }
 
@@ -99,6 +98,7 @@ static json_t *report_json(const struct report *r)
                             "uproar-load " UPROAR_VERSION, "mode", options_mode_name(r->mode),
                             "urls", urls_json(r), "ws", r->has_ws, "sse", r->has_sse, "io", r->io,
                             "clean", report_is_clean(r), "interrupted", r->interrupted);
+    json_object_set_new(out, "trouble", r->trouble ? json_string(r->trouble) : json_null());
     json_object_set_new(out, "connections", connections_json(r));
     json_object_set_new(out, "handshake", latency_json(r->handshake));
     if (r->held_ns > 0)

@@ -9,18 +9,19 @@
 
 enum { EXIT_CLEAN = 0, EXIT_FAULTS = 1, EXIT_USAGE = 2 };
 
-static void print_and_free(struct text *t)
-{
-    const struct bytes b = text_bytes(t);
-    fwrite(b.at, 1, b.len, stdout);
-    fflush(stdout);
-    text_fini(t);
-}
-
 static int complain(int status, const char *why)
 {
     fprintf(stderr, "uproar-load: %s\n", why);
     return status;
+}
+
+/* 0, or the exit status when nobody can read it. */
+static int print_and_free(struct text *t)
+{
+    const struct bytes b = text_bytes(t);
+    const bool is_out = fwrite(b.at, 1, b.len, stdout) == b.len && fflush(stdout) == 0;
+    text_fini(t);
+    return is_out ? EXIT_CLEAN : complain(EXIT_FAULTS, "cannot write to standard output");
 }
 
 static const struct mode *mode_of(const struct options *o)
@@ -38,12 +39,12 @@ static int say(const struct run *r)
     const struct options *o = r->options;
     report_add_text(&out, &r->report);
     const int err = o->json ? report_write_json(&r->report, o->json) : 0;
-    print_and_free(&out);
+    const int status = print_and_free(&out);
     if (err != 0) {
         fprintf(stderr, "uproar-load: --json %s: %s\n", o->json, strerror(-err));
         return EXIT_FAULTS;
     }
-    return report_is_clean(&r->report) ? EXIT_CLEAN : EXIT_FAULTS;
+    return report_is_clean(&r->report) ? status : EXIT_FAULTS;
 }
 
 /* This thread is the reactor. */
@@ -89,6 +90,5 @@ int main(int argc, char **argv)
     case OPTIONS_WRONG:
         return complain(EXIT_USAGE, why);
     }
-    print_and_free(&out);
-    return EXIT_CLEAN;
+    return print_and_free(&out);
 }

@@ -8,6 +8,7 @@
 #include "load/frames.h"
 
 #define NS_PER_MS UINT64_C(1000000)
+#define NS_PER_S  UINT64_C(1000000000)
 
 struct echo {
     struct run *run;
@@ -146,7 +147,8 @@ static bool is_over(struct echo *e)
         return true;
     if (r->report.interrupted && delivered == r->report.published)
         return true;
-    return r->engine.now_ns > e->moved_ns + r->plan.timeout_ns;
+    const uint64_t patience_ns = r->report.interrupted ? NS_PER_S : r->plan.timeout_ns;
+    return r->engine.now_ns > e->moved_ns + patience_ns;
 }
 
 static ON_REACTOR void talk(struct echo *e)

@@ -48,7 +48,7 @@ static ON_REACTOR void publish_due(struct fanout *f)
         &(struct payload){.run = r->id, .seq = f->published, .sent_ns = sent_ns - r->zero_ns},
         f->payload);
     f->is_alone = r->options->pid && r->report.checker.delivered == r->report.expected;
-    f->cpu_ns = f->is_alone ? usage_cpu_ns(r->options->pid) : 0;
+    f->cpu_ns = f->is_alone ? run_server_cpu_ns(r) : 0;
     f->published++;
     publisher_send(&r->publisher, span_bytes(f->payload));
 }
@@ -88,7 +88,7 @@ static void note_cpu(struct fanout *f)
     if (!f->is_alone || r->publisher.busy || r->report.checker.delivered < r->report.expected)
         return;
     f->is_alone = false;
-    report_sample(&r->report.message_cpu, usage_cpu_ns(r->options->pid) - f->cpu_ns);
+    report_sample(&r->report.message_cpu, run_server_cpu_ns(r) - f->cpu_ns);
 }
 
 static ON_REACTOR void talk(struct fanout *f)

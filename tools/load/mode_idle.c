@@ -8,7 +8,7 @@ static ON_REACTOR void run_idle(struct run *r)
     const struct options *o = r->options;
     run_open(r);
     run_hold(r, o->hold_s == OPTION_ABSENT ? HOLD_DEFAULT_S : o->hold_s);
-    if (o->drain)
+    if (o->drain && !r->report.interrupted)
         run_drain(r);
 }
 

@@ -30,8 +30,9 @@ uint64_t report_lost(const struct report *r)
 
 bool report_is_clean(const struct report *r)
 {
-    return report_failed(r) == 0 && r->dropped == 0 && !r->trouble && r->told == r->drain_count &&
-           checker_is_clean(&r->checker, r->expected);
+    const bool did_something = !r->interrupted || r->opened > 0;
+    return did_something && report_failed(r) == 0 && r->dropped == 0 && !r->trouble &&
+           r->told == r->drain_count && checker_is_clean(&r->checker, r->expected);
 }
 
 static double per_second(uint64_t count, uint64_t ns)
@@ -95,8 +96,6 @@ static void add_messages(struct text *out, const struct report *r)
     text_printf(out, " of %llu B", (unsigned long long)r->payload_len);
     if (r->retried > 0)
         add_named_count(out, r->retried, "tried again");
-    if (r->trouble)
-        text_printf(out, "; %s", r->trouble);
     text_printf(out, "\n%-12s", "deliveries");
     words_add_count(out, r->checker.delivered);
     text_add_str(out, " of ");
@@ -113,6 +112,12 @@ static void add_messages(struct text *out, const struct report *r)
     if (r->checker.foreign > 0)
         add_named_count(out, r->checker.foreign, "of somebody else");
     text_add_byte(out, '\n');
+}
+
+static void add_trouble(struct text *out, const struct report *r)
+{
+    if (r->trouble)
+        text_printf(out, "%-12s%s\n", "trouble", r->trouble);
 }
 
 /* What the server's CPU time is divided by. */
@@ -184,6 +189,7 @@ void report_add_text(struct text *out, const struct report *r)
     add_quantiles(out, "latency", r->latency);
     add_server(out, r);
     add_drain(out, r);
+    add_trouble(out, r);
     report_add_sentence(out, r);
     text_add_byte(out, '\n');
 }

@@ -37,7 +37,7 @@ struct report {
     uint64_t retried;  /* fanout: answered 429 or 503, and sent again */
     uint64_t expected; /* deliveries */
     struct checker checker;
-    const char *trouble; /* why publishing ended early; NULL: it did not */
+    const char *trouble; /* what went wrong but for connections and messages; NULL: nothing */
 
     uint64_t pid;         /* 0: nobody looked at the server */
     uint64_t cpu_ns;      /* the server's: connect: all of the run; else talking */

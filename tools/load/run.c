@@ -175,7 +175,6 @@ static void begin_report(struct run *r)
     for (uint64_t i = 0; i < o->url_count; i++)
         *(r->urls[i].scheme == URL_WS ? &report->has_ws : &report->has_sse) = true;
     report->is_local = source_is_loopback(&r->plan.targets[0].remote) || o->pid != 0;
-    report->has_drain = o->drain != 0;
     report->payload_len = o->payload_len;
     report->asked = o->connections;
     report->pid = o->pid;
@@ -183,6 +182,16 @@ static void begin_report(struct run *r)
     report->handshake = &r->swarm.handshake;
     report->latency = &r->latency;
     report->checker = (struct checker){.run = r->id, .payload_len = o->payload_len};
+}
+
+/* Before the run rather than after it. */
+static int try_file(const char *path, char *why)
+{
+    FILE *file = fopen(path, "ae");
+    if (!file)
+        return give_up(why, EXIT_USAGE, "--json %.150s: %s", path, strerror(errno));
+    fclose(file);
+    return 0;
 }
 
 static int prepare(struct run *r, char *why)
@@ -198,7 +207,7 @@ static int prepare(struct run *r, char *why)
     if (status == 0 && o->pid && !usage_process_exists(o->pid))
         return give_up(why, EXIT_USAGE, "--pid %llu: there is no such process",
                        (unsigned long long)o->pid);
-    return status;
+    return status == 0 && o->json ? try_file(o->json, why) : status;
 }
 
 static int init_handshakes(struct run *r)

@@ -20,10 +20,10 @@ struct run {
     struct swarm swarm;
     struct publisher publisher;
     struct progress progress;
-    struct usage fresh;  /* before the first connection */
-    struct usage before; /* before the work that CPU time is told of */
-    uint64_t zero_ns;    /* times in payloads count from here */
-    uint32_t id;         /* in payloads: this run's */
+    struct usage fresh; /* before the first connection */
+    uint64_t before_ns; /* the server's CPU time before the work that it is told of */
+    uint64_t zero_ns;   /* times in payloads count from here */
+    uint32_t id;        /* in payloads: this run's */
     struct latency latency;
     struct report report;
     void *mode_state; /* a mode's own, for its hooks */
@@ -48,6 +48,9 @@ ON_REACTOR bool run_hold(struct run *r, uint64_t seconds);
 ON_REACTOR void run_linger(struct run *r);
 /* Ends the server, and waits for everybody to be told, while anybody is. */
 ON_REACTOR void run_drain(struct run *r);
+/* The server's CPU time, when --pid says which it is. When it has ended, nothing is told of it but
+ * that. */
+uint64_t run_server_cpu_ns(struct run *r);
 /* From here on the server's CPU time counts... */
 void run_work_begins(struct run *r);
 /* ...and up to here. */

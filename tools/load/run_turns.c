@@ -77,16 +77,24 @@ void run_linger(struct run *r)
 
 /* --- figures ---------------------------------------------------------------------------------- */
 
+uint64_t run_server_cpu_ns(struct run *r)
+{
+    const uint64_t ns = usage_cpu_ns(r->report.pid);
+    if (r->report.pid != 0 && ns == 0) {
+        r->report.pid = 0;
+        r->report.trouble = "the process of --pid ended before the run did";
+    }
+    return ns;
+}
+
 void run_work_begins(struct run *r)
 {
-    usage_take(r->options->pid, &r->before);
+    r->before_ns = run_server_cpu_ns(r);
 }
 
 void run_work_ends(struct run *r)
 {
-    struct usage now;
-    usage_take(r->options->pid, &now);
-    r->report.cpu_ns = now.cpu_ns - r->before.cpu_ns;
+    r->report.cpu_ns = run_server_cpu_ns(r) - r->before_ns;
 }
 
 /* What each connection takes, everybody being there: compared with the time before the first. */
@@ -103,9 +111,9 @@ static void measure_memory(struct run *r, const struct usage *now)
 /* Until then, or Ctrl-C. */
 static ON_REACTOR bool hold_step(struct run *r, const struct rest *rest, uint64_t until_ns)
 {
-    const uint64_t before_ns = usage_cpu_ns(r->options->pid);
+    const uint64_t before_ns = run_server_cpu_ns(r);
     const bool goes_on = rest_until(r, rest, until_ns);
-    const uint64_t used_ns = usage_cpu_ns(r->options->pid) - before_ns;
+    const uint64_t used_ns = run_server_cpu_ns(r) - before_ns;
     if (goes_on)
         report_sample(&r->report.held_cpu, used_ns);
     r->report.held_cpu_ns += used_ns;
@@ -126,6 +134,7 @@ bool run_hold(struct run *r, uint64_t seconds)
     progress_end(&r->progress);
     r->report.held_ns = clock_monotonic_ns() - rest.began_ns;
     usage_take(r->options->pid, &after);
+    (void)run_server_cpu_ns(r); /* is it still there? */
     measure_memory(r, &after);
     return goes_on;
 }
@@ -142,6 +151,7 @@ void run_drain(struct run *r)
     struct swarm *s = &r->swarm;
     const uint64_t before = gone(s), began_ns = clock_monotonic_ns();
     uint64_t moved = before, moved_ns = began_ns;
+    r->report.has_drain = true;
     r->report.drain_count = s->open;
     s->draining = true;
     if (kill((pid_t)r->options->pid, SIGTERM) != 0)
