@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """Installs the build into a temporary folder and builds the example of the manual against it, as a
-stranger would: pkg-config, shared and static, C11 and C++; then runs it.
+stranger would: pkg-config, shared and static, C11 and C++; then runs it. README.md has the same.
 usage: installed.py BUILD"""
 import os
 import pathlib
@@ -13,6 +13,7 @@ import tempfile
 import tree
 
 EXAMPLE = re.compile(r'^\.EX\n(.*?)^\.EE', re.M | re.S)
+EXAMPLE_OF_README = re.compile(r'^```c\n(.*?)^```', re.M | re.S)
 FILES = ['bin/uproar', 'bin/uproar-load', 'include/uproar.h', 'share/man/man1/uproar.1',
          'share/man/man1/uproar-load.1', 'share/man/man3/uproar.3']
 # How it is compiled and linked: name, compiler, pkg-config's arguments.
@@ -28,10 +29,14 @@ def run(command, **more):
     return None if done.returncode == 0 else f'{shlex.join(map(str, command))}: {done.stderr}'
 
 
+def example_of_manual():
+    source = EXAMPLE.search((tree.ROOT / 'tools/uproar.3').read_text()).group(1)
+    return source.replace('\\e', '\\').replace('\\-', '-')
+
+
 def example():
     """It runs for a second instead of a minute, on a port that is free."""
-    source = EXAMPLE.search((tree.ROOT / 'tools/uproar.3').read_text()).group(1)
-    source = source.replace('\\e', '\\').replace('\\-', '-')
+    source = example_of_manual()
     return source.replace('127.0.0.1:8080', '127.0.0.1:0').replace('i < 60', 'i < 1')
 
 
@@ -64,6 +69,9 @@ def main(build):
         missing = [name for name in FILES
                    if not (prefix / name).exists() and not (prefix / f'{name}.gz').exists()]
         results = [tree.report('installed', [f'{name} is not there' for name in missing])]
+        shown = EXAMPLE_OF_README.search((tree.ROOT / 'README.md').read_text()).group(1)
+        results.append(tree.report('example of README.md', [] if shown == example_of_manual() else
+                                   ['it is not that of tools/uproar.3']))
         for way in WAYS:
             problem = build_and_run(prefix, way)
             results.append(tree.report(f'installed, {way[0]}', [problem] if problem else []))
