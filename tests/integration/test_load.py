@@ -364,9 +364,10 @@ def test_ctrl_c_ends_early_with_a_report(case):
 
 
 def test_ctrl_c_ends_what_waits_for_an_answer(case):
-    server = case.keep(faulty.Server(lambda *_: []))
+    asked = []
+    server = case.keep(faulty.Server(lambda *of: asked.append(of) or []))
     running = load.Running(case, 'echo', '-n', 3, '--timeout', 60, server.url('ws'))
-    check.eventually(lambda: len(server.subscribers) == 3, 'all are there')
+    check.eventually(lambda: len(asked) == 3, 'all have said something')
     running.interrupt()
     status, out, figures = running.end()
     check.equal((status, figures['messages']['lost']), (1, 3), f'exit status, lost: {out}')
@@ -382,10 +383,17 @@ def test_ctrl_c_before_anybody_is_in_is_no_success(case):
 
 def test_a_server_of_pid_that_ends_is_told_and_not_reckoned_with(case):
     server = case.keep(faulty.Server())
-    for arguments in [['fanout', '--hold', 0, '--messages', 20], ['idle', '--hold', 2]]:
-        with subprocess.Popen(['sleep', '1']) as other:
-            threading.Thread(target=other.wait, daemon=True).start()
+    for arguments in [['fanout', '--hold', 0, '--messages', 40], ['idle', '--hold', 4]]:
+        wanted = len(server.subscribers) + 3
+        with subprocess.Popen(['sleep', '60']) as other:
+            def end():
+                check.eventually(lambda: len(server.subscribers) == wanted, 'all are there')
+                other.kill()
+                other.wait()
+            ending = threading.Thread(target=end)
+            ending.start()
             figures = load.faulty(case, *arguments, '-n', 3, '--pid', other.pid, server.url('ws'))
+            ending.join()
         check.contains(figures['trouble'], '--pid ended', 'the trouble')
         check.true('server' not in figures, f'figures of nobody: {figures.get("server")}')
 
