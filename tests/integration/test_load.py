@@ -327,13 +327,11 @@ def test_a_close_that_is_never_answered_is_not_waited_for_long(case):
 
 def test_streams_that_a_full_server_refuses_have_failed(case):
     server = case.start('--max-connections', 5)
-    running = load.Running(case, 'idle', '-n', 5, '--hold', 30, url(case, 'ws', at=server))
-    check.eventually(lambda: connections_of(server, 'ws') == 5, 'it is full')
+    for _ in range(5):
+        case.peer(at=server)
     for mode in [['connect'], ['idle', '--hold', 0]]:
         figures = load.faulty(case, *mode, '-n', 4, url(case, 'http', at=server))
         check.equal(figures['connections']['failed'], 4, f'failed of {mode}')
-    running.interrupt()
-    running.end()
 
 
 def test_a_server_that_goes_away_drops_everybody(case):
