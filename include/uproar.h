@@ -1,11 +1,16 @@
 /* uproar: WebSocket and Server-Sent Events over one ordered log of messages, in your process.
  *
  * Threads: any function may be called on any thread, callbacks included, and none blocks, except
- * where marked BLOCKS. Callbacks run on a reactor thread unless said otherwise; they must not
- * block: that reactor's peers would stop. Memory: what is passed in is copied before the call
- * returns; what a callback is given dies when it returns. Errors: 0 or a count, else -errno. The
+ * where marked BLOCKS. Memory: what is passed in is copied before the call returns, unless it is
+ * `taken`; what a callback is given dies when it returns. Errors: 0 or a count, else -errno. The
  * library never exits, prints or touches signals; its threads block all signals; there are no
- * globals: several servers may run in one process. */
+ * globals: several servers may run in one process.
+ *
+ * Callbacks run on a reactor thread unless said otherwise: never two at once for one peer, in
+ * parallel for different peers. They must not block. While one does, the other peers of its reactor
+ * wait, and publishing ends in -EAGAIN once that reactor's ring is full; metrics name the callback
+ * and the reactor from the moment it is late, and a log line follows when it returns. Who cannot
+ * answer at once returns UPROAR_LATER and answers from elsewhere. */
 #ifndef UPROAR_H
 #define UPROAR_H
 
@@ -40,6 +45,18 @@ struct uproar_cursor {
     uint64_t epoch, seq;
 };
 
+struct uproar_header {
+    struct uproar_str name, value;
+};
+
+/* One WebSocket, one event stream, one long-poll, or one other HTTP request: on a connection that
+ * is kept each request is a peer of its own, because a proxy may send those of many users through
+ * it. An id is not given to another while anybody could still mean the first (not before its place
+ * was taken and left four thousand million times). 0: none. */
+struct uproar_peer {
+    uint64_t id;
+};
+
 enum uproar_kind { UPROAR_TEXT = 1, UPROAR_BINARY }; /* TEXT is checked: not UTF-8 gives -EILSEQ */
 enum uproar_io { UPROAR_IO_AUTO, UPROAR_IO_URING, UPROAR_IO_EPOLL };
 
@@ -48,10 +65,25 @@ enum uproar_io { UPROAR_IO_AUTO, UPROAR_IO_URING, UPROAR_IO_EPOLL };
  * oldest message there is; LATEST gives it the newest message of each topic until it keeps up. */
 enum uproar_slow { UPROAR_SLOW_CLOSE = 1, UPROAR_SLOW_SKIP, UPROAR_SLOW_LATEST };
 
-struct uproar_callbacks { /* NULL: ignore */
+struct uproar_message {
+    struct uproar_str topic, body;
+    struct uproar_str event, content_type; /* at most 255 and 127 bytes; may be absent */
+    enum uproar_kind kind;
+    /* Yours; JSON envelopes and local subscribers show them. UTF-8, the names differ and are not
+     * empty; at most 100 headers, and 65,535 bytes with 4 more for each. */
+    const struct uproar_header *headers;
+    size_t header_count;
+    /* Set by the log; ignored by publish. */
+    struct uproar_cursor cursor;
+    int64_t time_ms;         /* Unix time */
+    struct uproar_peer from; /* 0: published by this process */
+};
+
+/* NULL: ignore. */
+struct uproar_callbacks {
     /* A line for people, without its end, of UTF-8 without control characters; syslog levels (3
-     * error, 4 warning, 6 info). Any thread of the library, and the caller's in uproar_start().
-     * Rate-limited by the library: one line per cause and second, with a count. */
+     * error, 4 warning, 6 info). Any thread of the library, and the caller's in uproar_start() and
+     * uproar_free(). Rate-limited by the library: one line per cause and second, with a count. */
     void (*on_log)(void *user, int syslog_level, const char *line);
     /* On reactor thread `index`, as it starts and before it ends: name it, pin it. */
     void (*on_thread)(void *user, unsigned index, bool starting);
@@ -84,7 +116,7 @@ struct uproar_options {
     uint32_t ping_ms;       /* WebSocket ping, dead after two without an answer; default 25,000 */
     uint32_t drain_ms;      /* uproar_stop() spreads goodbyes over it; default 10,000 */
     uint32_t stream_max_ms; /* an event stream ends after it, to be resumed; default: never */
-    enum uproar_slow slow;  /* default UPROAR_SLOW_CLOSE */
+    enum uproar_slow slow;  /* of peers; default UPROAR_SLOW_CLOSE */
 
     const char *const *allow_origins; /* "https://example.org", ...; ends in NULL */
     const char *publish_token;        /* demanded from publishers; NULL: none */
@@ -101,7 +133,8 @@ UPROAR_API void uproar_options_init(struct uproar_options *o, size_t size);
 /* BLOCKS until it listens. On failure *out is NULL and `why` holds one line for people, as
  * clean as those of on_log.
  * -EINVAL: an option; -EADDRINUSE: a listen address, `why` names a free port; -ENOTSUP: the I/O
- * backend that was asked for does not work here; -ENOMEM, -EMFILE and what the system says. */
+ * backend that was asked for does not work here, or this version has not what was; -ENOMEM, -EMFILE
+ * and what the system says. */
 UPROAR_API int uproar_start(const struct uproar_options *o, struct uproar **out, char *why,
                             size_t why_len);
 
@@ -115,17 +148,39 @@ UPROAR_API const char *uproar_io_name(const struct uproar *u);
  * SSE end). Called again: ends it now. */
 UPROAR_API int uproar_stop(struct uproar *u);
 
-/* BLOCKS: stops if nobody has, waits for the drain's end, joins the threads, frees, clears *u.
- * -EDEADLK in a callback. *u == NULL is fine. Says in one log line how many peers left and how long
- * it took. */
+/* BLOCKS: stops if nobody has, waits for the drain's end and for calls under way on other threads,
+ * joins the threads, frees, clears *u. No call may begin after it has; local subscriptions stay
+ * until uproar_unsubscribe(), and have an end. -EDEADLK in a callback. *u == NULL is fine. Says in
+ * one log line how many peers left and how long it took. */
 UPROAR_API int uproar_free(struct uproar **u);
 
-/* Publishes to every subscriber of the topic. -EAGAIN: the log is full, nothing was taken;
- * -EINVAL: not a topic one can publish to; -EILSEQ: TEXT that is not UTF-8; -EMSGSIZE: longer than
+/* --- publishing -------------------------------------------------------------------------------
+ * -EAGAIN: the log is full, nothing was taken; -EINVAL: not a topic one can publish to, or a field
+ * that is none; -EILSEQ: TEXT, or another field, that is not UTF-8; -EMSGSIZE: longer than
  * message_bytes_max; -ESHUTDOWN after uproar_stop(); -ENOMEM. One thread's calls keep their order.
  */
+
+/* Once, when the order is fixed, on a reactor thread. err: 0; -EPIPE: a topic was finished, its
+ * messages reach nobody; -ESHUTDOWN, from uproar_free(): the server ended before. last: the place
+ * of the last message. */
+typedef void uproar_done_fn(void *user, int err, struct uproar_cursor last);
+
+/* Publishes to every subscriber of the topic. */
 UPROAR_API int uproar_publish(struct uproar *u, const char *topic, const void *body, size_t len,
                               enum uproar_kind kind);
+
+/* Publishes count >= 1 messages as one adjacent run: all of them or none. done: NULL is fine; after
+ * uproar_free() every one has run. On failure it is not called. */
+UPROAR_API int uproar_publish_many(struct uproar *u, const struct uproar_message *m, size_t count,
+                                   uproar_done_fn *done, void *user);
+
+/* Publishes a message whose body is not copied: it is taken on success, and must not change until
+ * release, which is called once, on any thread, after the last subscriber and the history let go of
+ * it: with local subscriptions left, after uproar_free(). WebSockets get a copy, made once. */
+UPROAR_API int uproar_publish_taken(struct uproar *u, const struct uproar_message *m,
+                                    void (*release)(void *user, const void *body), void *user);
+
+/* --- small things ----------------------------------------------------------------------------- */
 
 /* "EPOCH-SEQ", as peers see it. parse: -EINVAL when unreadable. format: out holds
  * UPROAR_CURSOR_TEXT_MAX bytes; returns the length. */

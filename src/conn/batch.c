@@ -35,10 +35,10 @@ void batch_forget(struct sender *s)
 ON_REACTOR struct bytes batch_wire_at(struct reactor *r, enum wire wire, uint64_t seq)
 {
     const struct history *h = &r->subscriptions.history;
-    const struct wire_form *form = wire_form(wire);
     struct message *m = history_at(h, seq);
+    const struct wire_form *form = wire_form(wire, m);
     uint64_t epoch = log_epoch(r->broker->log);
-    if (!form->has_image)
+    if (!form)
         return message_ws_frame(m);
     const struct image *image =
         history_shares_images(h, seq)

@@ -8,10 +8,10 @@
 
 enum { LOOKED_AT_MAX = 16 }; /* of those cut last: who is cut in one frame, is about now */
 
-static enum image_kind kind_of(enum wire wire)
+static enum image_kind kind_of(enum wire wire, const struct message *m)
 {
-    const struct wire_form *form = wire_form(wire);
-    return form->has_image ? form->kind : IMAGE_KINDS;
+    const struct wire_form *form = wire_form(wire, m);
+    return form ? form->kind : IMAGE_WS_FRAME;
 }
 
 static ON_REACTOR struct cut *find(struct reactor *r, const struct message *m, enum image_kind kind)
@@ -28,7 +28,7 @@ static ON_REACTOR struct cut *find(struct reactor *r, const struct message *m, e
 
 ON_REACTOR struct cut *cut_pin(struct reactor *r, struct message *m, enum wire wire)
 {
-    struct cut *cut = find(r, m, kind_of(wire));
+    struct cut *cut = find(r, m, kind_of(wire, m));
     if (cut) {
         cut->conn_count++;
         return cut;
@@ -37,7 +37,7 @@ ON_REACTOR struct cut *cut_pin(struct reactor *r, struct message *m, enum wire w
     if (!cut)
         return NULL;
     cut->message = m;
-    cut->kind = kind_of(wire);
+    cut->kind = kind_of(wire, m);
     cut->conn_count = 1;
     message_pin(m, &r->broker->pinned_bytes);
     list_push_back(&r->cuts, &cut->link);
@@ -73,9 +73,9 @@ static ON_REACTOR const struct image *own_image(struct reactor *r, struct cut *c
 
 ON_REACTOR struct bytes cut_frame(struct reactor *r, struct cut *cut, enum wire wire)
 {
-    const struct wire_form *form = wire_form(wire);
+    const struct wire_form *form = wire_form(wire, cut->message);
     uint64_t epoch = log_epoch(r->broker->log);
-    if (!form->has_image)
+    if (!form)
         return message_ws_frame(cut->message);
     const struct image *image =
         history_shares_images(&r->subscriptions.history, cut->message->seq)

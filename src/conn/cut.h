@@ -11,7 +11,7 @@ struct cut {
     struct message *message;
     struct image *image; /* its own, once the message does not share one any more */
     uint32_t conn_count;
-    enum image_kind kind; /* IMAGE_KINDS: none, a WebSocket frame */
+    enum image_kind kind; /* of the frame that was cut */
 };
 
 /* NULL: no memory. */

@@ -137,6 +137,13 @@ static struct bytes kept_type(const struct http_request *q)
     return type.len <= TYPE_KEPT_MAX ? type : (struct bytes){0};
 }
 
+static ON_REACTOR uint16_t next_tag(struct reactor *r)
+{
+    if (++r->next_tag == TAG_NONE)
+        r->next_tag++;
+    return r->next_tag;
+}
+
 ON_REACTOR struct message *publish_message_of(struct reactor *r, struct conn *c,
                                               enum message_kind kind)
 {
@@ -148,7 +155,7 @@ ON_REACTOR struct message *publish_message_of(struct reactor *r, struct conn *c,
     const int event_len =
         kind == MESSAGE_END ? 0 : http_query_get(q->query, "event", event, sizeof(event));
     ASSERT(topic_len > 0); /* checked with the head */
-    in->tag = ++r->next_tag;
+    in->tag = next_tag(r);
     const struct message_options o = {
         .topic = {topic, (size_t)topic_len},
         .event = {event_len > 0 ? event : NULL, event_len > 0 ? (size_t)event_len : 0},
@@ -241,7 +248,7 @@ ON_REACTOR enum publish_result publish_from_websocket(struct reactor *r, const s
         .topic = topic_name(set_only_topic(c->set)),
         .payload = payload,
         .kind = kind,
-        .origin = {.reactor = ORIGIN_NONE},
+        .origin = {(uint16_t)r->index, TAG_NONE, reactor_slot(r, c), c->generation},
     };
     *kept = message_new(&o);
     return *kept ? publish_again(r, kept) : PUBLISH_NO_MEMORY;

@@ -285,8 +285,10 @@ static ON_REACTOR void consume_one(struct reactor *r)
 {
     struct message *m = log_consume(r->broker->log, r->index);
     const bool taken = subscriptions_append(&r->subscriptions, m, extend_fanout, &r->fanout);
-    if (m->origin.reactor == r->index)
+    if (m->origin.reactor == r->index && m->origin.tag != TAG_NONE)
         publish_ordered(r, m, taken);
+    if (m->has_done && message_done_reactor(m) == r->index)
+        message_ordered(m, taken ? 0 : -EPIPE);
 }
 
 /* An entry that would trim what a fan-out still has to offer waits in the ring: those who keep up

@@ -6,13 +6,13 @@
 #include "topic/set.h"
 
 struct wire_form {
-    bool has_image; /* else it is the message's own WebSocket frame */
     enum image_kind kind;
     bool inner;            /* only the image's inner slice */
     image_build_fn *build; /* user: const uint64_t *epoch */
 };
 
-const struct wire_form *wire_form(enum wire wire);
+/* NULL: the message's own WebSocket frame is what is sent. */
+const struct wire_form *wire_form(enum wire wire, const struct message *m);
 struct bytes wire_slice(enum wire wire, const struct image *image);
 static inline bool wire_is_chunked(enum wire wire)
 {

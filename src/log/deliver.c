@@ -7,7 +7,7 @@
 static void forget_oldest(struct retention *kept, uint64_t newest)
 {
     const uint64_t oldest = newest - kept->count + 1;
-    kept->bytes -= (uint64_t)kept->payload_lens[oldest % kept->count_max] + MESSAGE_OVERHEAD;
+    kept->bytes -= kept->costs[oldest % kept->count_max];
     kept->count--;
 }
 
@@ -16,7 +16,7 @@ static uint64_t retain(struct retention *kept, const struct message *m)
 {
     if (kept->count == kept->count_max)
         forget_oldest(kept, m->seq - 1);
-    kept->payload_lens[m->seq % kept->count_max] = m->payload_len;
+    kept->costs[m->seq % kept->count_max] = (uint32_t)message_cost(m);
     kept->bytes += message_cost(m);
     kept->count++;
     while (kept->bytes > kept->bytes_max && kept->count > 1)

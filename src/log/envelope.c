@@ -19,6 +19,21 @@ static void put_time(struct writer *w, int64_t time_ms)
     writer_put(w, (struct bytes){(const uint8_t *)digits, (size_t)len});
 }
 
+static void put_headers(struct writer *w, const struct message *m)
+{
+    struct message_header h;
+    size_t at = 0;
+    writer_put(w, BYTES_LITERAL(",\"headers\":"));
+    for (struct bytes before = BYTES_LITERAL("{"); message_next_header(m, &at, &h);
+         before = BYTES_LITERAL(",")) {
+        writer_put(w, before);
+        writer_put_json(w, h.name);
+        writer_put(w, BYTES_LITERAL(":"));
+        writer_put_json(w, h.value);
+    }
+    writer_put(w, BYTES_LITERAL("}"));
+}
+
 static void put_payload(struct writer *w, const struct message *m)
 {
     if (m->kind == MESSAGE_BINARY) {
@@ -46,6 +61,8 @@ void envelope_put(struct writer *w, const struct message *m, uint64_t epoch)
         writer_put(w, BYTES_LITERAL(",\"event\":"));
         writer_put_json(w, event);
     }
+    if (m->headers_len > 0)
+        put_headers(w, m);
     put_payload(w, m);
     writer_put(w, BYTES_LITERAL("}"));
 }

@@ -21,13 +21,13 @@ static int retention_init(struct retention *kept, const struct log_options *o)
 {
     kept->count_max = o->history_count ? o->history_count : 1;
     kept->bytes_max = o->history_bytes;
-    kept->payload_lens = alloc_reserve((size_t)kept->count_max * sizeof(*kept->payload_lens));
-    return kept->payload_lens ? 0 : -ENOMEM;
+    kept->costs = alloc_reserve((size_t)kept->count_max * sizeof(*kept->costs));
+    return kept->costs ? 0 : -ENOMEM;
 }
 
 static void retention_fini(struct retention *kept)
 {
-    alloc_release(kept->payload_lens, (size_t)kept->count_max * sizeof(*kept->payload_lens));
+    alloc_release(kept->costs, (size_t)kept->count_max * sizeof(*kept->costs));
 }
 
 static int rings_init(struct log *l, const struct log_options *o)
@@ -106,6 +106,13 @@ void log_unref_chain(struct message *chain, unsigned first_refs, unsigned other_
     }
 }
 
+/* Now, not with its last reference: somebody outside may still hold one. */
+static void tell_chain(struct message *chain)
+{
+    for (struct message *m = chain; m; m = m->next_in_entry)
+        message_ordered(m, -ESHUTDOWN);
+}
+
 void log_free(struct log **l_ptr)
 {
     struct log *l = *l_ptr;
@@ -113,11 +120,14 @@ void log_free(struct log **l_ptr)
     if (!l)
         return;
     l->engine->close(l);
+    tell_chain(l->pending);
     /* What the rings that have not got it would hold. */
     log_unref_chain(l->pending, l->reactor_count - l->next_reactor, l->reactor_count);
     for (unsigned i = 0; i < l->reactor_count; i++)
-        for (struct message *m; (m = log_ring_pop(&l->reactors[i].ring));)
+        for (struct message *m; (m = log_ring_pop(&l->reactors[i].ring));) {
+            message_ordered(m, -ESHUTDOWN);
             message_unref(&m);
+        }
     rings_fini(l);
     retention_fini(&l->kept);
     alloc_release(l, l->size);

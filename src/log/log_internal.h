@@ -13,7 +13,7 @@ struct log_reactor {
 
 /* What count and byte limits retain, decided once for all reactors. */
 struct retention {
-    uint32_t *payload_lens; /* [seq % count_max] */
+    uint32_t *costs; /* [seq % count_max] */
     uint32_t count_max;
     uint32_t count;
     uint64_t bytes, bytes_max;

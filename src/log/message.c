@@ -5,8 +5,50 @@
 #include "base/alloc.h"
 #include "log/ws_frame.h"
 
+#include <errno.h>
+
 static_assert(offsetof(struct message, bytes) + MESSAGE_HEAD_ROOM >= sizeof(struct message),
               "the bytes begin in the struct's padding: assigning the struct must stay inside");
+
+/* A payload that lies elsewhere. */
+struct taken {
+    const uint8_t *payload;
+    struct message_taking taking;
+    _Atomic(struct image *) frame;
+};
+static_assert(offsetof(struct message, bytes) % _Alignof(struct taken) == 0,
+              "it stands first among the bytes");
+
+static struct taken *taken_of(const struct message *m)
+{
+    ASSERT(m->is_taken);
+    return (struct taken *)(uintptr_t)m->bytes;
+}
+
+static struct message_done *done_of(const struct message *m)
+{
+    ASSERT(m->has_done);
+    return (struct message_done *)(uintptr_t)(m->bytes + (m->is_taken ? sizeof(struct taken) : 0));
+}
+
+/* Where the texts begin. */
+static const uint8_t *texts(const struct message *m)
+{
+    return m->bytes + (m->is_taken ? sizeof(struct taken) : 0) +
+           (m->has_done ? sizeof(struct message_done) : 0);
+}
+
+/* --- making it -------------------------------------------------------------------------------- */
+
+enum { HEADER_LENS = 4 }; /* two lengths of 16 bits before name and value */
+
+size_t message_headers_size(const struct message_header *headers, size_t count)
+{
+    size_t size = 0;
+    for (size_t i = 0; i < count; i++)
+        size += HEADER_LENS + headers[i].name.len + headers[i].value.len;
+    return size;
+}
 
 static uint8_t *append(uint8_t *at, struct bytes b)
 {
@@ -15,11 +57,32 @@ static uint8_t *append(uint8_t *at, struct bytes b)
     return at + b.len;
 }
 
-static void write_bytes(uint8_t *at, const struct message_options *o)
+static uint8_t *append_header(uint8_t *at, const struct message_header *h)
+{
+    store_be(at, 2, h->name.len);
+    store_be(at + 2, 2, h->value.len);
+    return append(append(at + HEADER_LENS, h->name), h->value);
+}
+
+static uint8_t *append_texts(uint8_t *at, const struct message_options *o)
 {
     at = append(at, o->topic);
     at = append(at, o->event);
     at = append(at, o->content_type);
+    for (size_t i = 0; i < o->header_count; i++)
+        at = append_header(at, &o->headers[i]);
+    return at;
+}
+
+static void write_bytes(struct message *m, const struct message_options *o)
+{
+    if (m->is_taken)
+        *taken_of(m) = (struct taken){o->payload.at, *o->taking, NULL};
+    if (m->has_done)
+        *done_of(m) = *o->done;
+    uint8_t *at = append_texts(m->bytes + (texts(m) - m->bytes), o);
+    if (m->is_taken)
+        return;
     memset(at, 0, MESSAGE_HEAD_ROOM);
     at += MESSAGE_HEAD_ROOM;
     append(at, o->payload);
@@ -31,18 +94,25 @@ static void check_options(const struct message_options *o)
 {
     ASSERT(o->topic.len > 0);
     ASSERT(o->topic.len <= UINT8_MAX);
-    ASSERT(o->event.len <= UINT16_MAX);
-    ASSERT(o->content_type.len <= UINT16_MAX);
+    ASSERT(o->event.len <= UINT8_MAX);
+    ASSERT(o->content_type.len <= UINT8_MAX);
     ASSERT(o->payload.len <= UINT32_MAX);
-    ASSERT(o->kind != MESSAGE_END || o->payload.len == 0);
+    ASSERT(message_headers_size(o->headers, o->header_count) <= MESSAGE_HEADERS_MAX);
+    ASSERT(o->kind != MESSAGE_END || (o->payload.len == 0 && !o->taking));
+}
+
+static size_t bytes_size(const struct message_options *o)
+{
+    return (o->taking ? sizeof(struct taken) : 0) + (o->done ? sizeof(struct message_done) : 0) +
+           o->topic.len + o->event.len + o->content_type.len +
+           message_headers_size(o->headers, o->header_count) +
+           (o->taking ? 0 : MESSAGE_HEAD_ROOM + o->payload.len);
 }
 
 struct message *message_new(const struct message_options *o)
 {
     check_options(o);
-    const size_t bytes_len =
-        o->topic.len + o->event.len + o->content_type.len + MESSAGE_HEAD_ROOM + o->payload.len;
-    struct message *m = alloc_bytes(offsetof(struct message, bytes) + bytes_len);
+    struct message *m = alloc_bytes(offsetof(struct message, bytes) + bytes_size(o));
     if (!m)
         return NULL;
     *m = (struct message){
@@ -50,14 +120,50 @@ struct message *message_new(const struct message_options *o)
         .payload_len = (uint32_t)o->payload.len,
         .origin = o->origin,
         .image_holders = 1,
-        .event_len = (uint16_t)o->event.len,
-        .content_type_len = (uint16_t)o->content_type.len,
+        .headers_len = (uint16_t)message_headers_size(o->headers, o->header_count),
+        .event_len = (uint8_t)o->event.len,
+        .content_type_len = (uint8_t)o->content_type.len,
         .kind = o->kind,
+        .is_taken = o->taking != NULL,
+        .has_done = o->done != NULL,
         .topic_len = (uint8_t)o->topic.len,
     };
-    write_bytes(m->bytes, o);
+    write_bytes(m, o);
     return m;
 }
+
+/* --- who made it ------------------------------------------------------------------------------ */
+
+void message_ordered(struct message *m, int err)
+{
+    if (!m->has_done || !done_of(m)->run)
+        return;
+    const struct message_done done = *done_of(m);
+    done_of(m)->run = NULL;
+    done.run(done.user, err, m->seq);
+}
+
+unsigned message_done_reactor(const struct message *m)
+{
+    return done_of(m)->reactor;
+}
+
+void message_disown(struct message *m)
+{
+    if (m->is_taken)
+        taken_of(m)->taking.release = NULL;
+    if (m->has_done)
+        done_of(m)->run = NULL;
+}
+
+static void give_back(const struct message *m)
+{
+    const struct message_taking *taking = &taken_of(m)->taking;
+    if (taking->release)
+        taking->release(taking->user, taken_of(m)->payload);
+}
+
+/* --- references ------------------------------------------------------------------------------- */
 
 void message_ref(struct message *m, uint32_t n)
 {
@@ -70,23 +176,32 @@ void message_ref(struct message *m, uint32_t n)
  * and totals of all others visible. The slots are cleared, because a message may lose its images
  * long before its last reference. Relaxed: whoever looks later comes after the caller's release of
  * its reference. */
+static void drop_image(_Atomic(struct image *) *slot)
+{
+    struct image *i = atomic_load_explicit(slot, memory_order_relaxed);
+    if (!i)
+        return;
+    atomic_store_explicit(slot, NULL, memory_order_relaxed);
+    if (i->total)
+        atomic_fetch_sub_explicit(i->total, image_size(i), memory_order_relaxed);
+    alloc_free(i);
+}
+
 static void drop_images(struct message *m)
 {
-    for (size_t kind = 0; kind < IMAGE_KINDS; kind++) {
-        struct image *i = atomic_load_explicit(&m->images[kind], memory_order_relaxed);
-        if (!i)
-            continue;
-        atomic_store_explicit(&m->images[kind], NULL, memory_order_relaxed);
-        if (i->total)
-            atomic_fetch_sub_explicit(i->total, image_size(i), memory_order_relaxed);
-        alloc_free(i);
-    }
+    for (size_t kind = 0; kind < IMAGE_KINDS; kind++)
+        drop_image(&m->images[kind]);
+    if (m->is_taken)
+        drop_image(&taken_of(m)->frame);
 }
 
 static void message_free(struct message *m)
 {
     ASSERT(atomic_load_explicit(&m->pins, memory_order_relaxed) == 0);
     drop_images(m);
+    message_ordered(m, -ESHUTDOWN); /* if no reactor came to it */
+    if (m->is_taken)
+        give_back(m);
     alloc_free(m);
 }
 
@@ -103,29 +218,50 @@ void message_unref(struct message **m_ptr)
 
 struct bytes message_topic(const struct message *m)
 {
-    return (struct bytes){m->bytes, m->topic_len};
+    return (struct bytes){texts(m), m->topic_len};
 }
 
 struct bytes message_event(const struct message *m)
 {
-    return m->event_len ? (struct bytes){m->bytes + m->topic_len, m->event_len} : (struct bytes){0};
+    return m->event_len ? (struct bytes){texts(m) + m->topic_len, m->event_len} : (struct bytes){0};
 }
 
 struct bytes message_content_type(const struct message *m)
 {
     if (m->content_type_len == 0)
         return (struct bytes){0};
-    return (struct bytes){m->bytes + m->topic_len + m->event_len, m->content_type_len};
+    return (struct bytes){texts(m) + m->topic_len + m->event_len, m->content_type_len};
+}
+
+static const uint8_t *headers(const struct message *m)
+{
+    return texts(m) + m->topic_len + m->event_len + m->content_type_len;
 }
 
 struct bytes message_payload(const struct message *m)
 {
-    const size_t before = (size_t)m->topic_len + m->event_len + m->content_type_len;
-    return (struct bytes){m->bytes + before + MESSAGE_HEAD_ROOM, m->payload_len};
+    if (m->is_taken && m->payload_len > 0)
+        return (struct bytes){taken_of(m)->payload, m->payload_len};
+    if (m->is_taken)
+        return BYTES_LITERAL(""); /* wherever it lay */
+    return (struct bytes){headers(m) + m->headers_len + MESSAGE_HEAD_ROOM, m->payload_len};
+}
+
+bool message_next_header(const struct message *m, size_t *at, struct message_header *out)
+{
+    if (*at == m->headers_len)
+        return false;
+    const uint8_t *header = headers(m) + *at;
+    const size_t name_len = (size_t)load_be(header, 2), value_len = (size_t)load_be(header + 2, 2);
+    out->name = (struct bytes){header + HEADER_LENS, name_len};
+    out->value = (struct bytes){header + HEADER_LENS + name_len, value_len};
+    *at += HEADER_LENS + name_len + value_len;
+    return true;
 }
 
 struct bytes message_ws_frame(const struct message *m)
 {
+    ASSERT(!m->is_taken);
     if (m->kind == MESSAGE_END)
         return (struct bytes){0};
     const struct bytes payload = message_payload(m);
@@ -168,11 +304,16 @@ static const struct image *count_image(const struct image *i)
     return i;
 }
 
+static _Atomic(struct image *) *image_slot(struct message *m, enum image_kind kind)
+{
+    return kind == IMAGE_WS_FRAME ? &taken_of(m)->frame : &m->images[kind];
+}
+
 const struct image *message_image(struct message *m, enum image_kind kind, image_build_fn *build,
                                   void *user, _Atomic uint64_t *total)
 {
     ASSERT(m->kind != MESSAGE_END);
-    _Atomic(struct image *) *slot = &m->images[kind];
+    _Atomic(struct image *) *slot = image_slot(m, kind);
     /* Acquire: pairs with the winner's release below; its bytes are complete. */
     struct image *have = atomic_load_explicit(slot, memory_order_acquire);
     if (have)

@@ -20,7 +20,8 @@ enum image_kind {
     IMAGE_SSE,          /* an event in a chunk; inner: the event alone */
     IMAGE_ENVELOPE,     /* a WebSocket frame around the JSON envelope; inner: the envelope */
     IMAGE_SSE_ENVELOPE, /* an event that carries the envelope, in a chunk; inner: the event */
-    IMAGE_KINDS
+    IMAGE_KINDS,
+    IMAGE_WS_FRAME = IMAGE_KINDS, /* of a message with a taken payload alone */
 };
 
 /* Built once, by whichever reactor needs it first. The inner slice is the same without its framing.
@@ -44,24 +45,52 @@ static inline uint64_t image_size(const struct image *i)
 /* Of an image that no message keeps. Clears the caller's pointer; NULL is fine. */
 void image_free(struct image **i_ptr);
 
-/* Who published: its own reactor answers it when it consumes the entry. reactor == ORIGIN_NONE:
- * nobody waits. */
-enum { ORIGIN_NONE = 0xffff };
+/* Which peer published. One that waits for the order is answered by its own reactor when that
+ * consumes the entry. reactor == ORIGIN_NONE: no peer did. */
+enum { ORIGIN_NONE = 0xffff, TAG_NONE = 0 };
 struct message_origin {
     uint16_t reactor;
-    uint16_t tag; /* which request of that connection */
+    uint16_t tag; /* which request of that connection; TAG_NONE: none waits */
     uint32_t conn;
     uint32_t generation;
 };
 
+/* A header of its publisher's own. */
+struct message_header {
+    struct bytes name, value; /* UTF-8; <= UINT16_MAX each */
+};
+
+/* A payload that is not copied: release is called once, on any thread, with the message's last
+ * reference. */
+struct message_taking {
+    void (*release)(void *user, const void *payload);
+    void *user;
+};
+
+/* Who wants to know when the order is fixed. Run once: by the reactor, when it consumes the
+ * message, or with -ESHUTDOWN when that will never be. */
+struct message_done {
+    void (*run)(void *user, int err, uint64_t seq);
+    void *user;
+    unsigned reactor;
+};
+
 struct message_options {
     struct bytes topic;        /* 1..255 bytes, checked by the caller, as are the limits below */
-    struct bytes event;        /* <= 65,535; may be absent, empty counts as that */
+    struct bytes event;        /* <= 255; may be absent, empty counts as that */
     struct bytes content_type; /* the same */
-    struct bytes payload;      /* copied; <= UINT32_MAX */
+    struct bytes payload;      /* <= UINT32_MAX */
+    const struct message_header *headers;
+    size_t header_count;
+    const struct message_taking *taking; /* NULL: the payload is copied */
+    const struct message_done *done;     /* NULL: nobody */
     enum message_kind kind;
     struct message_origin origin;
 };
+
+/* As they are kept: the lengths are charged to the history. */
+enum { MESSAGE_HEADERS_MAX = UINT16_MAX };
+size_t message_headers_size(const struct message_header *headers, size_t count);
 
 struct message {
     _Atomic uint32_t refs;
@@ -77,11 +106,16 @@ struct message {
     _Atomic uint32_t pins;          /* of message_pin(): one for each connection with a cut frame */
     _Atomic uint16_t image_holders; /* reactors that may still ask for images. The log sets it to
                                        their number when it stamps; 1 in a message without a log */
-    uint16_t event_len;
-    uint16_t content_type_len;
-    enum message_kind kind : 8;
+    uint16_t headers_len;
+    uint8_t event_len;
+    uint8_t content_type_len;
+    enum message_kind kind : 4;
+    bool is_taken : 1; /* its payload is */
+    bool has_done : 1;
     uint8_t topic_len;
-    uint8_t bytes[]; /* topic, event, content type, head room, payload */
+    /* struct taken, struct message_done, each only if need be; topic, event, content type, headers,
+     * head room, payload */
+    uint8_t bytes[];
 };
 static_assert(sizeof(struct message) == 96,
               "six malloc units, without padding: a slot for each kind of image is 24 bytes of it; "
@@ -98,15 +132,26 @@ struct bytes message_topic(const struct message *m);
 struct bytes message_event(const struct message *m);        /* absent: at == NULL */
 struct bytes message_content_type(const struct message *m); /* absent: at == NULL */
 struct bytes message_payload(const struct message *m);
-/* The whole unmasked WebSocket frame (FIN, text or binary), RFC 6455, 5.2. END has none: absent. */
+/* The next header: *at is 0 at first. False: there is none. */
+bool message_next_header(const struct message *m, size_t *at, struct message_header *out)
+    MUST_CHECK;
+/* The whole unmasked WebSocket frame (FIN, text or binary), RFC 6455, 5.2, which lies in the
+ * message: that of a taken payload is an image. END has none: absent. */
 struct bytes message_ws_frame(const struct message *m);
 
-/* What an entry costs the history: payload and a flat price for the rest. */
+/* What an entry costs the history: payload, headers, and a flat price for the rest. */
 enum { MESSAGE_OVERHEAD = 256 };
 static inline uint64_t message_cost(const struct message *m)
 {
-    return (uint64_t)m->payload_len + MESSAGE_OVERHEAD;
+    return (uint64_t)m->payload_len + m->headers_len + MESSAGE_OVERHEAD;
 }
+
+/* Whose reactor tells: only of one with has_done. */
+unsigned message_done_reactor(const struct message *m);
+/* Tells who waits for the order, if anybody, once. Before the reactor gives up its reference. */
+void message_ordered(struct message *m, int err);
+/* For a message that the log refused: who made it keeps what was to be taken, and knows. */
+void message_disown(struct message *m);
 
 /* Returns the image that the message keeps, building it if nobody has: `build` returns a new image
  * or NULL for no memory. Two reactors may build at once; the loser frees its own. The winner's size

@@ -1,17 +1,14 @@
-/* The public API over the workers: start, publish, stop, free. */
+/* The public API over the workers: start, stop, free. */
 #include "server/server_internal.h"
 
 #include "base/alloc.h"
 #include "base/clock.h"
-#include "base/utf8.h"
 #include "conn/metrics.h"
-#include "http/target.h"
 #include "io/listener.h"
 #include "log/cursor.h"
 #include "ws/handshake.h"
 
 #include <errno.h>
-#include <sched.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -202,60 +199,10 @@ int uproar_free(struct uproar **u_ptr)
     if (!broker_is_draining(&u->broker))
         uproar_stop(u);
     workers_join(u);
-    while (atomic_load(&u->publishing) > 0)
-        sched_yield(); /* a call that began before the drain is on its way out */
     log_drain(u);
     destroy(u);
     *u_ptr = NULL;
     return 0;
-}
-
-/* --- publish ---------------------------------------------------------------------------------- */
-
-static int check_message(const struct uproar *u, struct bytes topic, struct bytes body,
-                         enum uproar_kind kind)
-{
-    if (topic_name_problem(topic) || (kind != UPROAR_TEXT && kind != UPROAR_BINARY))
-        return -EINVAL;
-    if (body.len > u->broker.settings.message_bytes_max)
-        return -EMSGSIZE;
-    if (kind == UPROAR_TEXT && !utf8_is_valid(body))
-        return -EILSEQ;
-    return 0;
-}
-
-static int publish(struct uproar *u, struct bytes topic, struct bytes body, enum uproar_kind kind)
-{
-    const int err = check_message(u, topic, body, kind);
-    if (err != 0)
-        return err;
-    const struct message_options o = {
-        .topic = topic,
-        .payload = body,
-        .kind = kind == UPROAR_TEXT ? MESSAGE_TEXT : MESSAGE_BINARY,
-        .origin = {.reactor = ORIGIN_NONE},
-    };
-    struct message *m = message_new(&o);
-    if (!m)
-        return -ENOMEM;
-    const int full = log_append(u->broker.log, &m);
-    if (full != 0) {
-        message_unref(&m);
-        return full;
-    }
-    atomic_fetch_add_explicit(&u->broker.api_published, 1, memory_order_relaxed);
-    return 0;
-}
-
-int uproar_publish(struct uproar *u, const char *topic, const void *body, size_t len,
-                   enum uproar_kind kind)
-{
-    const struct bytes payload = {len > 0 ? body : (const uint8_t *)"", len};
-    atomic_fetch_add(&u->publishing, 1);
-    const int err =
-        broker_is_draining(&u->broker) ? -ESHUTDOWN : publish(u, bytes_from(topic), payload, kind);
-    atomic_fetch_sub(&u->publishing, 1);
-    return err;
 }
 
 /* --- small things ----------------------------------------------------------------------------- */

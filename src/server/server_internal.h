@@ -42,9 +42,9 @@ struct uproar {
     void *user;
     unsigned listener_count;
     uint16_t ports[IO_LISTENERS_MAX];
-    /* Calls of uproar_publish() under way: uproar_free() waits for them. */
-    _Alignas(64) _Atomic uint32_t publishing;
-    char *strings; /* copies of tokens and origins */
+    _Alignas(64) _Atomic uint32_t calling; /* calls under way: see server_enter() */
+    _Atomic uint32_t next_done;            /* whose reactor tells a publisher the order */
+    char *strings;                         /* copies of tokens and origins */
     const char **origins;
 };
 
@@ -54,6 +54,19 @@ int settings_init(struct uproar *u, const struct uproar_options *given, char *wh
 void settings_fini(struct uproar *u);
 /* Which backends were tried, and what each operation said. */
 void settings_log_probes(const struct uproar *u);
+
+/* A call that reaches the log or a reactor begins. False: the server ends, -ESHUTDOWN is due. Until
+ * server_leave() the reactors, their rings and the log stay, whoever calls uproar_free() meanwhile.
+ */
+ANY_THREAD bool server_enter(struct uproar *u) MUST_CHECK;
+ANY_THREAD void server_leave(struct uproar *u);
+/* Once the drain has begun: waits for the calls under way, which do not block. */
+ANY_THREAD void server_wait_for_calls(struct uproar *u);
+
+static inline struct bytes bytes_of(struct uproar_str s)
+{
+    return (struct bytes){(const uint8_t *)s.at, s.at ? s.len : 0};
+}
 
 /* Starts all workers and waits until they listen. On failure none is left. */
 int workers_start(struct uproar *u) MUST_CHECK;

@@ -1,8 +1,9 @@
 /* The frames that a server sends: unmasked, final, in the shortest form (RFC 6455, 5.2).
- * Payloads of messages are not copied here: only their heads are made. */
+ * Of messages only those whose payload lies elsewhere are copied: the others carry their frame. */
 #include "ws/ws.h"
 
 #include "base/assert.h"
+#include "log/ws_frame.h"
 
 size_t ws_encode_head(uint8_t out[static 10], enum ws_opcode opcode, uint64_t payload_len)
 {
@@ -58,4 +59,20 @@ size_t ws_encode_pong(uint8_t out[static 127], struct bytes payload)
     if (payload.len > 0)
         memcpy(out + 2, payload.at, payload.len);
     return len;
+}
+
+struct image *ws_image_new(const struct message *m, void *user)
+{
+    (void)user;
+    const struct bytes payload = message_payload(m);
+    const size_t head_len = ws_frame_head_len(payload.len);
+    if (head_len + payload.len > UINT32_MAX)
+        return NULL;
+    struct image *image = image_new((uint32_t)(head_len + payload.len));
+    if (!image)
+        return NULL;
+    ws_frame_write_head(image->bytes + head_len, m->kind, payload.len);
+    if (payload.len > 0)
+        memcpy(image->bytes + head_len, payload.at, payload.len);
+    return image;
 }

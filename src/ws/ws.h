@@ -4,6 +4,7 @@
 
 #include "base/attr.h"
 #include "base/bytes.h"
+#include "log/message.h"
 
 enum { WS_HEAD_MAX = 14, WS_CONTROL_MAX = 125, WS_CLOSE_REASON_MAX = 123 };
 
@@ -73,3 +74,6 @@ size_t ws_encode_head(uint8_t out[static 10], enum ws_opcode opcode, uint64_t pa
 size_t ws_encode_close(uint8_t out[static 127], unsigned code, struct bytes reason);
 /* A whole pong with that payload (<= 125 bytes). Returns its length. */
 size_t ws_encode_pong(uint8_t out[static 127], struct bytes payload);
+
+/* The frame of a message whose payload lies elsewhere (image_build_fn; user is not looked at). */
+struct image *ws_image_new(const struct message *m, void *user) MUST_CHECK;

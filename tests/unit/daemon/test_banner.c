@@ -28,13 +28,13 @@ static char *banner_of(const struct banner *b)
 
 static char *banner_for(const char *address, uint16_t port)
 {
-    const struct uproar_listen listen = {address};
+    const struct uproar_listen listen = {.address = address};
     return banner_of(&(struct banner){"0.1.0", &listen, &port, 1, NULL, NULL});
 }
 
 static char *banner_with_tokens(const char *publish, const char *subscribe)
 {
-    const struct uproar_listen listen = {"127.0.0.1:8080"};
+    const struct uproar_listen listen = {.address = "127.0.0.1:8080"};
     const uint16_t port = 8080;
     return banner_of(&(struct banner){"0.1.0", &listen, &port, 1, publish, subscribe});
 }
@@ -91,7 +91,8 @@ Test(banner, has_room_for_the_longest_address, .fini = forget)
 
 Test(banner, names_the_other_listeners_after_the_first, .fini = forget)
 {
-    const struct uproar_listen listen[] = {{"127.0.0.1:0"}, {"[::]:0"}, {"0.0.0.0:3"}};
+    const struct uproar_listen listen[] = {
+        {.address = "127.0.0.1:0"}, {.address = "[::]:0"}, {.address = "0.0.0.0:3"}};
     const uint16_t ports[] = {1, 2, 3};
     const char *banner = banner_of(&(struct banner){"0.1.0", listen, ports, 3, NULL, NULL});
     expect_start(banner, "uproar 0.1.0 ready http://127.0.0.1:1\n"

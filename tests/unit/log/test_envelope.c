@@ -66,6 +66,21 @@ static void check(enum message_kind kind, const char *event, struct bytes payloa
     message_unref(&m);
 }
 
+Test(envelope, shows_the_headers_of_the_publisher)
+{
+    static const struct message_header headers[] = {{BYTES_LITERAL("a\"b"), BYTES_LITERAL("1")},
+                                                    {BYTES_LITERAL("c"), BYTES_LITERAL("")}};
+    struct message *m = message_new(&(struct message_options){.topic = BYTES_LITERAL("news.uk"),
+                                                              .payload = BYTES_LITERAL("x"),
+                                                              .headers = headers,
+                                                              .header_count = 2,
+                                                              .kind = MESSAGE_TEXT});
+    m->seq = 42;
+    m->time_ms = 1700000000123;
+    check_message(m, START ",\"headers\":{\"a\\\"b\":\"1\",\"c\":\"\"},\"data\":\"x\"}");
+    message_unref(&m);
+}
+
 Test(envelope, has_id_topic_time_and_data_in_this_order)
 {
     check(MESSAGE_TEXT, NULL, BYTES_LITERAL("hello"), START ",\"data\":\"hello\"}");

@@ -3,9 +3,11 @@
 
 #include "base/alloc.h"
 #include "support/guarded.h"
+#include "ws/ws.h"
 
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
+#include <errno.h>
 
 static const struct message_options small = {
     .topic = {(const uint8_t *)"news", 4},
@@ -382,4 +384,158 @@ Test(message, is_counted_again_when_it_is_pinned_again)
     message_unpin(&other_pinned, &total);
     message_unref(&other);
     message_unref(&m);
+}
+
+/* --- headers ---------------------------------------------------------------------------------- */
+
+static const struct message_header two_headers[] = {
+    {BYTES_LITERAL("color"), BYTES_LITERAL("red")},
+    {BYTES_LITERAL("empty"), BYTES_LITERAL("")},
+};
+
+static struct message_options with_headers(void)
+{
+    struct message_options o = small;
+    o.headers = two_headers;
+    o.header_count = 2;
+    return o;
+}
+
+Test(message, carries_headers_in_their_order)
+{
+    const struct message_options o = with_headers();
+    struct message *m = new_message(&o);
+    struct message_header h;
+    size_t at = 0;
+    for (size_t i = 0; i < 2; i++) {
+        cr_assert(message_next_header(m, &at, &h));
+        cr_assert(bytes_equal(h.name, two_headers[i].name));
+        cr_assert(bytes_equal(h.value, two_headers[i].value));
+    }
+    cr_assert(not(message_next_header(m, &at, &h)));
+    cr_assert(bytes_equal(message_payload(m), small.payload));
+    message_unref(&m);
+}
+
+Test(message, without_headers_has_none_and_with_them_costs_more)
+{
+    struct message_header h;
+    size_t at = 0;
+    const struct message_options o = with_headers();
+    struct message *plain = new_message(&small), *more = new_message(&o);
+    cr_assert(not(message_next_header(plain, &at, &h)));
+    cr_assert(
+        eq(u64, message_cost(more) - message_cost(plain), message_headers_size(two_headers, 2)));
+    message_unref(&plain);
+    message_unref(&more);
+}
+
+/* --- a payload that is taken ------------------------------------------------------------------ */
+
+struct owner {
+    unsigned releases, dones;
+    const void *released;
+    int err;
+    uint64_t seq;
+};
+
+static void on_release(void *user, const void *payload)
+{
+    struct owner *owner = user;
+    owner->releases++;
+    owner->released = payload;
+}
+
+static void on_done(void *user, int err, uint64_t seq)
+{
+    struct owner *owner = user;
+    owner->dones++;
+    owner->err = err;
+    owner->seq = seq;
+}
+
+static struct message *new_owned(struct owner *owner, struct bytes payload)
+{
+    const struct message_taking taking = {on_release, owner};
+    const struct message_done done = {on_done, owner, 4};
+    struct message_options o = with_headers();
+    o.payload = payload;
+    o.taking = &taking;
+    o.done = &done;
+    return new_message(&o);
+}
+
+Test(message, does_not_copy_a_taken_payload_and_gives_it_back_with_the_last_reference)
+{
+    struct owner owner = {0};
+    static const uint8_t payload[] = "far away";
+    struct message *m = new_owned(&owner, (struct bytes){payload, 8}), *other = m;
+    cr_assert(eq(ptr, (void *)(uintptr_t)message_payload(m).at, (void *)(uintptr_t)payload));
+    cr_assert(bytes_equal(message_topic(m), small.topic));
+    cr_assert(bytes_equal(message_content_type(m), small.content_type));
+    message_ref(m, 1);
+    message_unref(&m);
+    cr_assert(eq(u32, owner.releases, 0));
+    message_unref(&other);
+    cr_assert(eq(u32, owner.releases, 1));
+    cr_assert(eq(ptr, (void *)(uintptr_t)owner.released, (void *)(uintptr_t)payload));
+}
+
+Test(message, gives_back_an_empty_payload_as_it_was_given)
+{
+    struct owner owner = {.released = &owner};
+    struct message *m = new_owned(&owner, (struct bytes){NULL, 0});
+    cr_assert(ne(ptr, (void *)(uintptr_t)message_payload(m).at, NULL));
+    message_unref(&m);
+    cr_assert(eq(ptr, (void *)(uintptr_t)owner.released, NULL));
+    cr_assert(eq(u32, owner.releases, 1));
+}
+
+Test(message, keeps_the_frame_of_a_taken_payload_as_an_image)
+{
+    struct owner owner = {0};
+    _Atomic uint64_t total = 0;
+    struct message *m = new_owned(&owner, BYTES_LITERAL("hi"));
+    const struct image *i = message_image(m, IMAGE_WS_FRAME, ws_image_new, NULL, &total);
+    cr_assert(bytes_equal((struct bytes){i->bytes, i->len}, BYTES_LITERAL("\x81\x02hi")));
+    cr_assert(eq(u64, total, image_size(i)));
+    message_retire_images(m);
+    cr_assert(eq(u64, total, 0));
+    message_unref(&m);
+}
+
+/* --- who waits for the order ------------------------------------------------------------------ */
+
+Test(message, tells_once_that_it_is_ordered)
+{
+    struct owner owner = {0};
+    struct message *m = new_owned(&owner, BYTES_LITERAL("x"));
+    cr_assert(eq(u32, message_done_reactor(m), 4));
+    m->seq = 7;
+    message_ordered(m, 0);
+    message_ordered(m, 0);
+    message_unref(&m);
+    cr_assert(eq(u32, owner.dones, 1));
+    cr_assert(eq(int, owner.err, 0));
+    cr_assert(eq(u64, owner.seq, 7));
+}
+
+Test(message, tells_that_it_never_will_be)
+{
+    struct owner owner = {0};
+    struct message *m = new_owned(&owner, BYTES_LITERAL("x"));
+    message_unref(&m);
+    cr_assert(eq(u32, owner.dones, 1));
+    cr_assert(eq(int, owner.err, -ESHUTDOWN));
+    cr_assert(eq(u32, owner.releases, 1));
+}
+
+Test(message, that_was_disowned_tells_and_gives_back_nothing)
+{
+    struct owner owner = {0};
+    struct message *m = new_owned(&owner, BYTES_LITERAL("x"));
+    message_disown(m);
+    message_unref(&m);
+    cr_assert(eq(u32, owner.dones, 0));
+    cr_assert(eq(u32, owner.releases, 0));
 }

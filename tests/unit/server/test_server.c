@@ -14,7 +14,7 @@
 
 static struct uproar *start(struct uproar_options *o)
 {
-    static const struct uproar_listen listen = {"127.0.0.1:0"};
+    static const struct uproar_listen listen = {.address = "127.0.0.1:0"};
     struct uproar *u;
     char why[256];
     o->listen = &listen;
@@ -141,7 +141,7 @@ Test(server, without_a_socket_it_is_a_broker_inside_the_process)
 
 Test(server, refuses_options_in_one_line)
 {
-    static const struct uproar_listen bad = {"nowhere"};
+    static const struct uproar_listen bad = {.address = "nowhere"};
     struct uproar_options o;
     struct uproar *u;
     char why[256];
@@ -152,7 +152,7 @@ Test(server, refuses_options_in_one_line)
     cr_assert(eq(ptr, u, NULL));
     cr_assert(ge(sz, strlen(why), 1));
     cr_assert(eq(ptr, strchr(why, '\n'), NULL));
-    const struct uproar_listen odd = {"a\033[31m\n\xff"};
+    const struct uproar_listen odd = {.address = "a\033[31m\n\xff"};
     o.listen = &odd;
     o.listen_count = 1;
     cr_assert(eq(int, uproar_start(&o, &u, why, sizeof(why)), -EINVAL));

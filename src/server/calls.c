@@ -1,0 +1,27 @@
+/* Calls from any thread against the end of the server: those that began are waited for, no others
+ * get in. What they do is theirs. */
+#include "server/server_internal.h"
+
+#include <sched.h>
+
+/* Counted first, then looked: seq_cst, so that either we see the drain, or whoever began it and
+ * then looks at the count sees us. */
+bool server_enter(struct uproar *u)
+{
+    atomic_fetch_add(&u->calling, 1);
+    if (!broker_is_draining(&u->broker))
+        return true;
+    server_leave(u);
+    return false;
+}
+
+void server_leave(struct uproar *u)
+{
+    atomic_fetch_sub(&u->calling, 1);
+}
+
+void server_wait_for_calls(struct uproar *u)
+{
+    while (atomic_load(&u->calling) > 0)
+        sched_yield();
+}
