@@ -32,7 +32,8 @@ extern "C" {
 /* Bytes; UPROAR_CURSOR_TEXT_MAX: 16 hex digits, '-', 20 digits, NUL. */
 enum { UPROAR_TOPIC_MAX = 255, UPROAR_CURSOR_TEXT_MAX = 38 };
 
-struct uproar; /* a server with its log */
+struct uproar;     /* a server with its log */
+struct uproar_sub; /* a local subscription */
 
 /* NUL not needed; at == NULL: absent. */
 struct uproar_str {
@@ -77,6 +78,11 @@ struct uproar_message {
     struct uproar_cursor cursor;
     int64_t time_ms;         /* Unix time */
     struct uproar_peer from; /* 0: published by this process */
+};
+
+/* Messages in (after, resumed] may be missing. */
+struct uproar_gap {
+    struct uproar_cursor after, resumed;
 };
 
 /* NULL: ignore. */
@@ -179,6 +185,33 @@ UPROAR_API int uproar_publish_many(struct uproar *u, const struct uproar_message
  * it: with local subscriptions left, after uproar_free(). WebSockets get a copy, made once. */
 UPROAR_API int uproar_publish_taken(struct uproar *u, const struct uproar_message *m,
                                     void (*release)(void *user, const void *body), void *user);
+
+/* --- subscribing in this process --------------------------------------------------------------
+ * A local subscription is pulled by your loop. It is a cursor into the log like every subscriber:
+ * what it has not taken yet is kept by the history, and `slow` decides when that is trimmed. Other
+ * threads may use other subscriptions meanwhile; one is for one thread at a time. */
+
+/* pattern: a topic, or one with `*` and `#`. after: NULL, what is published from now on; else the
+ * messages behind that place. slow: 0 is UPROAR_SLOW_CLOSE. -EINVAL: not a pattern; -ESHUTDOWN;
+ * -ENOMEM, -EMFILE. What is published after it has returned is received. */
+UPROAR_API int uproar_subscribe(struct uproar *u, const char *pattern,
+                                const struct uproar_cursor *after, enum uproar_slow slow,
+                                struct uproar_sub **out);
+
+/* An eventfd that is readable when uproar_sub_next() has something: for poll, epoll or io_uring, to
+ * be neither read nor closed. The same for the life of the subscription. */
+UPROAR_API int uproar_sub_fd(const struct uproar_sub *s);
+
+enum uproar_next { UPROAR_NONE, UPROAR_MESSAGE, UPROAR_GAP, UPROAR_END };
+
+/* The next message (*m: valid until the next call), gap (*gap), or nothing for now. The fd is quiet
+ * again only after UPROAR_NONE: call until then. END: the topic was finished, the server is gone,
+ * or it was too slow (UPROAR_SLOW_CLOSE); nothing more will come. */
+UPROAR_API enum uproar_next uproar_sub_next(struct uproar_sub *s, struct uproar_message *m,
+                                            struct uproar_gap *gap);
+
+/* Ends it and clears *s; NULL is fine. Also after uproar_free(). */
+UPROAR_API void uproar_unsubscribe(struct uproar_sub **s);
 
 /* --- small things ----------------------------------------------------------------------------- */
 

@@ -35,3 +35,15 @@ static inline void list_remove(struct list *link)
     link->next->prev = link->prev;
     list_init(link);
 }
+
+/* Moves all of `from` behind what is in `to`. */
+static inline void list_move_all(struct list *to, struct list *from)
+{
+    if (list_is_empty(from))
+        return;
+    from->next->prev = to->prev;
+    to->prev->next = from->next;
+    from->prev->next = to;
+    to->prev = from->prev;
+    list_init(from);
+}

@@ -70,14 +70,15 @@ static bool has_unanswered(const struct reactor *r, bool in_time)
     return false;
 }
 
-static bool is_over(const struct reactor *r, uint64_t elapsed_ms, bool in_time)
+static ON_REACTOR bool is_over(const struct reactor *r, uint64_t elapsed_ms, bool in_time)
 {
     if (atomic_load_explicit(&r->broker->end_now, memory_order_relaxed))
         return true;
     if (elapsed_ms > (uint64_t)r->broker->settings.drain_ms + DRAIN_GRACE_MS)
         return true;
     return stream_count(r) == 0 && r->ending_count == 0 && slot_queue_is_empty(&r->flushes) &&
-           !fanout_has_work(&r->fanout) && !has_unanswered(r, in_time);
+           !fanout_has_work(&r->fanout) && !has_unanswered(r, in_time) &&
+           !(in_time && locals_are_behind(r));
 }
 
 ON_REACTOR bool drain_step(struct reactor *r)

@@ -25,15 +25,20 @@ ON_REACTOR void finish_body(struct reactor *r, struct conn *c)
     publish_append(r, c, &end);
 }
 
-ON_REACTOR bool finish_is_over(const struct reactor *r, const struct conn *c)
+ON_REACTOR bool finish_has_all(const struct reactor *r, const struct set *set, uint64_t position)
 {
-    const struct topic *topic = c->set ? set_only_topic(c->set) : NULL;
+    const struct topic *topic = set_only_topic(set);
     const struct history *h = &r->subscriptions.history;
     if (!topic || !topic->is_finished)
         return false;
     if (topic->last_seq == 0 || history_at(h, topic->last_seq)->kind != MESSAGE_END)
         return true; /* even the end is trimmed */
-    return c->position >= history_older(h, topic->last_seq);
+    return position >= history_older(h, topic->last_seq);
+}
+
+ON_REACTOR bool finish_is_over(const struct reactor *r, const struct conn *c)
+{
+    return c->set && finish_has_all(r, c->set, c->position);
 }
 
 ON_REACTOR void finish_goodbye(struct reactor *r, struct conn *c)

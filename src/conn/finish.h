@@ -11,6 +11,9 @@ ON_REACTOR void finish_request(struct reactor *r, struct conn *c, const struct h
 /* The request was read to its end. */
 ON_REACTOR void finish_body(struct reactor *r, struct conn *c);
 
+/* Is the set that of exactly one topic, which is finished, and does `position` stand behind all of
+ * it? */
+ON_REACTOR bool finish_has_all(const struct reactor *r, const struct set *set, uint64_t position);
 /* Does it subscribe to exactly one topic, which is finished, and has it everything of it? */
 ON_REACTOR bool finish_is_over(const struct reactor *r, const struct conn *c);
 /* The stream's end, or the close frame, behind what it is owed. */

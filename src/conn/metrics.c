@@ -6,7 +6,7 @@
 
 #include <inttypes.h>
 
-static const char *const proto_names[STAT_PROTOS] = {"http", "poll", "sse", "ws"};
+static const char *const proto_names[STAT_PROTOS] = {"http", "poll", "sse", "ws", "local"};
 static const char *const source_names[STAT_SOURCES] = {"http", "ws"};
 #define NAME(name) #name,
 static const char *const refused_names[REFUSED_COUNT] = {REFUSED_REASONS(NAME)};

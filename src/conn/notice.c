@@ -73,6 +73,7 @@ ON_REACTOR bool notice_gap(struct reactor *r, struct conn *c, const struct gap *
     case WIRE_SSE_JSON_PLAIN:
         return tell_event(r, c, gap);
     case WIRE_POLL: /* its answer tells it */
+    case WIRE_LOCAL:
     case WIRES:
         break;
     }

@@ -33,6 +33,8 @@ static void update_now(struct reactor *r)
 static ENTERS_REACTOR uint64_t offer_member(void *user, struct set *set, enum wire wire,
                                             uint32_t slot)
 {
+    if (wire == WIRE_LOCAL)
+        return local_offer(user, slot);
     return sender_offer(user, set, wire, slot);
 }
 
@@ -71,6 +73,7 @@ int reactor_init(struct reactor *r, struct broker *b, unsigned index, struct io 
     r->start_ns = clock_monotonic_ns();
     update_now(r);
     list_init(&r->cuts);
+    locals_init(&r->locals);
     fanout_init(&r->fanout);
     r->fanout.offer = offer_member;
     r->fanout.settle = settle_sends;
@@ -95,6 +98,7 @@ ENTERS_REACTOR int reactor_listen(struct reactor *r, const int *fds, size_t coun
 
 static ENTERS_REACTOR void drop_everyone(struct reactor *r)
 {
+    locals_fini(r);
     for (uint32_t slot = 0; slot < r->slot_high && r->open_count > 0; slot++)
         if (r->conns[slot].phase != CONN_FREE && r->conns[slot].phase != CONN_CLOSED)
             conn_drop(r, &r->conns[slot], false);
@@ -393,7 +397,7 @@ static void publish_gauges(struct reactor *r)
 static ON_REACTOR bool has_work(const struct reactor *r)
 {
     return !slot_queue_is_empty(&r->flushes) || !slot_queue_is_empty(&r->reads) ||
-           fanout_has_work(&r->fanout);
+           fanout_has_work(&r->fanout) || !list_is_empty(&r->locals.due);
 }
 
 static ON_REACTOR uint64_t sleep_ns(struct reactor *r)
@@ -412,7 +416,7 @@ static ON_REACTOR unsigned wait_for_events(struct reactor *r, const struct io_ev
     if (has_work(r))
         return io_wait(r->io, 0, events);
     log_sleep_begin(r->broker->log, r->index);
-    const bool awake = log_has_work(r->broker->log, r->index);
+    const bool awake = log_has_work(r->broker->log, r->index) || mail_waits(r);
     const unsigned count = io_wait(r->io, awake ? 0 : sleep_ns(r), events);
     log_sleep_end(r->broker->log, r->index);
     return count;
@@ -425,8 +429,10 @@ ENTERS_REACTOR bool reactor_turn(struct reactor *r)
     update_now(r);
     r->backlog = count == IO_EVENTS_MAX;
     on_events(r, events, count);
+    mail_open_all(r);
     take_in(r);
     fanout_run(&r->fanout, &r->subscriptions);
+    locals_flush(r);
     flush(r);
     keep_time(r);
     slow_relieve(r);

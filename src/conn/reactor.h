@@ -5,6 +5,8 @@
 #include "base/sizes.h"
 #include "conn/broker.h"
 #include "conn/conn.h"
+#include "conn/local.h"
+#include "conn/mail.h"
 #include "conn/sender.h"
 #include "http/request.h"
 #include "io/io.h"
@@ -44,6 +46,8 @@ struct reactor {
     struct fanout fanout;
     struct list cuts; /* struct cut.link */
     struct sender sender;
+    struct locals locals;
+    struct mailbox mailbox;
 
     struct slot_queue flushes; /* those that have something of their own to send */
     struct slot_queue reads;   /* those to receive from */

@@ -8,7 +8,7 @@
 #include <stdatomic.h>
 #include <stdint.h>
 
-enum stat_proto { STAT_HTTP, STAT_POLL, STAT_SSE, STAT_WS, STAT_PROTOS };
+enum stat_proto { STAT_HTTP, STAT_POLL, STAT_SSE, STAT_WS, STAT_LOCAL, STAT_PROTOS };
 enum stat_source { STAT_FROM_HTTP, STAT_FROM_WS, STAT_SOURCES };
 
 #define REFUSED_REASONS(X) X(full) X(draining) X(origin) X(token) X(memory)

@@ -95,14 +95,18 @@ bool log_deliver(struct log *l, bool *delivered)
     return true;
 }
 
+void log_wake_reactor(struct log *l, unsigned reactor)
+{
+    _Atomic bool *sleeping = &l->reactors[reactor].sleeping;
+    if (atomic_load_explicit(sleeping, memory_order_seq_cst) &&
+        atomic_exchange_explicit(sleeping, false, memory_order_seq_cst))
+        l->wake(l->wake_user, reactor);
+}
+
 /* Dekker's pattern again: we stored (rings, what the engine keeps) and now look at `sleeping`; a
  * reactor stores `sleeping` and then looks at those, all seq_cst. */
 void log_wake_sleepers(struct log *l)
 {
-    for (unsigned i = 0; i < l->reactor_count; i++) {
-        _Atomic bool *sleeping = &l->reactors[i].sleeping;
-        if (atomic_load_explicit(sleeping, memory_order_seq_cst) &&
-            atomic_exchange_explicit(sleeping, false, memory_order_seq_cst))
-            l->wake(l->wake_user, i);
-    }
+    for (unsigned i = 0; i < l->reactor_count; i++)
+        log_wake_reactor(l, i);
 }

@@ -44,6 +44,7 @@ struct uproar {
     uint16_t ports[IO_LISTENERS_MAX];
     _Alignas(64) _Atomic uint32_t calling; /* calls under way: see server_enter() */
     _Atomic uint32_t next_done;            /* whose reactor tells a publisher the order */
+    _Atomic uint32_t next_sub;             /* whose a local subscription is */
     char *strings;                         /* copies of tokens and origins */
     const char **origins;
 };
@@ -52,6 +53,8 @@ struct uproar {
 int settings_init(struct uproar *u, const struct uproar_options *given, char *why, size_t why_len)
     MUST_CHECK;
 void settings_fini(struct uproar *u);
+/* 0, the default, is SLOW_CLOSE too. */
+enum slow_policy settings_slow(enum uproar_slow slow);
 /* Which backends were tried, and what each operation said. */
 void settings_log_probes(const struct uproar *u);
 

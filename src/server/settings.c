@@ -207,8 +207,7 @@ static int check_limits(const struct uproar_options *o, char *why, size_t why_le
     return 0;
 }
 
-/* 0, the default, is SLOW_CLOSE too. */
-static enum slow_policy slow_policy(enum uproar_slow slow)
+enum slow_policy settings_slow(enum uproar_slow slow)
 {
     switch (slow) {
     case UPROAR_SLOW_LATEST:
@@ -232,7 +231,7 @@ static void fill_settings(struct broker_settings *s, const struct uproar_options
     s->ping_ms = DEFAULT(o->ping_ms, 25000);
     s->drain_ms = DEFAULT(o->drain_ms, 10000);
     s->stream_max_ms = o->stream_max_ms;
-    s->slow = slow_policy(o->slow);
+    s->slow = settings_slow(o->slow);
 }
 
 int settings_init(struct uproar *u, const struct uproar_options *given, char *why, size_t why_len)

@@ -11,7 +11,8 @@
 
 enum { SET_FILTERS_MAX = 256 };
 
-/* The forms in which a message leaves. A waiting long-poll is a member too: it is answered. */
+/* The forms in which a message leaves. A waiting long-poll is a member too: it is answered; and a
+ * subscriber in this process, which gets the message itself. */
 enum wire {
     WIRE_WS,
     WIRE_SSE_CHUNKED,
@@ -20,6 +21,7 @@ enum wire {
     WIRE_SSE_JSON_CHUNKED,
     WIRE_SSE_JSON_PLAIN,
     WIRE_POLL,
+    WIRE_LOCAL,
     WIRES
 };
 
