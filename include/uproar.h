@@ -58,13 +58,38 @@ struct uproar_peer {
     uint64_t id;
 };
 
+/* A question that was put off with UPROAR_LATER: answered once. */
+struct uproar_ticket {
+    uint64_t id;
+};
+
 enum uproar_kind { UPROAR_TEXT = 1, UPROAR_BINARY }; /* TEXT is checked: not UTF-8 gives -EILSEQ */
 enum uproar_io { UPROAR_IO_AUTO, UPROAR_IO_URING, UPROAR_IO_EPOLL };
+enum uproar_proto { UPROAR_HTTP = 1, UPROAR_POLL, UPROAR_SSE, UPROAR_WS, UPROAR_STOMP };
 
 /* What becomes of a subscriber that is so far behind that its next messages are gone from the
  * history: CLOSE ends its connection, it may come back; SKIP tells it the gap and goes on with the
  * oldest message there is; LATEST gives it the newest message of each topic until it keeps up. */
 enum uproar_slow { UPROAR_SLOW_CLOSE = 1, UPROAR_SLOW_SKIP, UPROAR_SLOW_LATEST };
+
+/* DENY: 403; LOGIN: 401. A WebSocket that publishes without leave is closed with 1008 by either.
+ * Anything that is none of these counts as DENY. */
+enum uproar_verdict { UPROAR_ALLOW = 1, UPROAR_DENY, UPROAR_LOGIN, UPROAR_LATER };
+
+/* What the handshake said, or the request. Nothing of it was checked but its form. */
+struct uproar_peer_info {
+    struct uproar_peer peer;
+    enum uproar_proto proto;
+    struct uproar_str address;     /* "192.0.2.7:4711", "[2001:db8::7]:4711"; of a proxy, its own */
+    struct uproar_str path, query; /* as sent, not decoded; the query without '?' */
+    struct uproar_str origin;      /* absent: not from a page */
+    struct uproar_str subprotocol; /* what a WebSocket offers */
+    struct uproar_str login, passcode; /* of STOMP, which this version does not speak: absent */
+    struct uproar_str tls_subject;     /* of a client's certificate: absent without TLS */
+    const struct uproar_header *headers;
+    size_t header_count; /* names in lower case */
+    void *user;          /* yours, from uproar_set_user(); NULL at first */
+};
 
 struct uproar_message {
     struct uproar_str topic, body;
@@ -85,8 +110,23 @@ struct uproar_gap {
     struct uproar_cursor after, resumed;
 };
 
-/* NULL: ignore. */
+/* NULL: allow, ignore. Page loads, probes and preflights are nobody's peer and ask nothing. Options
+ * that refuse (allow_origins, tokens) come first. */
 struct uproar_callbacks {
+    /* Before anything is read or answered: once for each peer. */
+    enum uproar_verdict (*on_open)(void *user, const struct uproar_peer_info *,
+                                   struct uproar_ticket);
+    /* Once for each topic and pattern that it asks for, before it gets any. */
+    enum uproar_verdict (*on_subscribe)(void *user, const struct uproar_peer_info *,
+                                        struct uproar_str pattern, struct uproar_ticket);
+    /* For each message from a peer; what the process itself publishes asks nobody. */
+    enum uproar_verdict (*on_publish)(void *user, const struct uproar_peer_info *,
+                                      const struct uproar_message *, struct uproar_ticket);
+    /* Once for each on_open that allowed (also when on_open is NULL): the peer is gone. code: as a
+     * WebSocket's (RFC 6455, 7.4) for everybody: 1000 it has all it asked for, 1001 the server goes
+     * away, 1006 it vanished, 1008 refused, 1013 too slow. Also at the end of uproar_free(). */
+    void (*on_close)(void *user, const struct uproar_peer_info *, int code,
+                     struct uproar_str reason);
     /* A line for people, without its end, of UTF-8 without control characters; syslog levels (3
      * error, 4 warning, 6 info). Any thread of the library, and the caller's in uproar_start() and
      * uproar_free(). Rate-limited by the library: one line per cause and second, with a count. */
@@ -96,7 +136,11 @@ struct uproar_callbacks {
 };
 
 struct uproar_listen {
-    const char *address; /* "127.0.0.1:8080", "[::]:0" */
+    const char *address; /* "127.0.0.1:8080", "[::]:0"; NULL: fd */
+    int fd;              /* a listening TCP socket, which is taken when uproar_start() succeeds */
+    /* For what is to come: -ENOTSUP in this version when set. */
+    bool stomp_tcp;
+    const char *cert_file, *key_file;
 };
 
 /* From uproar_options_init(); 0 or NULL: the default. */
@@ -123,6 +167,7 @@ struct uproar_options {
     uint32_t drain_ms;      /* uproar_stop() spreads goodbyes over it; default 10,000 */
     uint32_t stream_max_ms; /* an event stream ends after it, to be resumed; default: never */
     enum uproar_slow slow;  /* of peers; default UPROAR_SLOW_CLOSE */
+    bool target;            /* load-test endpoints: -ENOTSUP in this version */
 
     const char *const *allow_origins; /* "https://example.org", ...; ends in NULL */
     const char *publish_token;        /* demanded from publishers; NULL: none */
@@ -213,6 +258,28 @@ UPROAR_API enum uproar_next uproar_sub_next(struct uproar_sub *s, struct uproar_
 /* Ends it and clears *s; NULL is fine. Also after uproar_free(). */
 UPROAR_API void uproar_unsubscribe(struct uproar_sub **s);
 
+/* --- peers ------------------------------------------------------------------------------------ */
+
+/* Answers what was put off with UPROAR_LATER; without an answer in 10 s the peer gets 503 (a
+ * WebSocket: 1013). May come before the callback has returned. -ENOENT: not open, already answered
+ * or gone; -EINVAL: LATER again. */
+UPROAR_API int uproar_answer(struct uproar *u, struct uproar_ticket t, enum uproar_verdict v);
+
+/* A message to one WebSocket or event stream, outside the log: no cursor, no history, behind what
+ * is on its way already. -ENOENT: gone; -EINVAL: its protocol takes none; -EAGAIN: too much waits;
+ * -EILSEQ, -EMSGSIZE, -ESHUTDOWN, -ENOMEM. 0: it is on its way; a peer that leaves misses it. */
+UPROAR_API int uproar_send(struct uproar *u, struct uproar_peer p, const void *body, size_t len,
+                           enum uproar_kind kind);
+
+/* Ends a peer: a WebSocket by a close frame (ws_code: 1000, 1001, 1003, 1007-1014 or 3000-4999;
+ * reason: UTF-8, cut to 123 bytes, NULL: none), others without a word. -ENOENT: gone; -EINVAL. */
+UPROAR_API int uproar_close(struct uproar *u, struct uproar_peer p, int ws_code,
+                            const char *reason);
+
+/* Inside this peer's callbacks only (-EPERM elsewhere): what they are given as `user` of its info
+ * from now on. */
+UPROAR_API int uproar_set_user(struct uproar *u, struct uproar_peer p, void *user);
+
 /* --- small things ----------------------------------------------------------------------------- */
 
 /* "EPOCH-SEQ", as peers see it. parse: -EINVAL when unreadable. format: out holds
@@ -222,6 +289,10 @@ UPROAR_API int uproar_cursor_format(struct uproar_cursor c, char *out);
 
 /* Prometheus text, NUL-terminated when out_len > 0. Returns the length needed, like snprintf. */
 UPROAR_API int uproar_metrics(const struct uproar *u, char *out, size_t out_len);
+
+/* Loads the listeners' certificates again; on failure the old ones stay. -ENOTSUP: no listener has
+ * one. */
+UPROAR_API int uproar_reload_tls(struct uproar *u, char *why, size_t why_len);
 
 UPROAR_API const char *uproar_version(void); /* "0.1.0" */
 

@@ -4,8 +4,10 @@
 #include "base/clock.h"
 #include "conn/exchange.h"
 #include "conn/outbox.h"
+#include "conn/peer.h"
 #include "conn/reactor.h"
 #include "http/reply.h"
+#include "ws/ws.h"
 
 static ON_REACTOR void add_answer(struct reactor *r, struct text *out, const struct http_request *q,
                                   const struct answer *a, bool keep)
@@ -30,10 +32,25 @@ static ON_REACTOR void add_answer(struct reactor *r, struct text *out, const str
     text_fini(&more);
 }
 
+/* How a request ends, in a WebSocket's terms. */
+static unsigned end_code(unsigned status)
+{
+    switch (status) {
+    case 401:
+    case 403:
+        return WS_CLOSE_POLICY;
+    case 503:
+        return WS_CLOSE_TRY_LATER;
+    default:
+        return WS_CLOSE_NORMAL;
+    }
+}
+
 ON_REACTOR void answer_send(struct reactor *r, struct conn *c, const struct http_request *q,
                             const struct answer *a)
 {
     const bool keep = q && exchange_can_go_on(c, q);
+    peer_will_end(r, c, end_code(a->status), "");
     struct text *out = outbox_open(r, c);
     if (out)
         add_answer(r, out, q, a, keep);

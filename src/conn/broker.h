@@ -10,6 +10,7 @@
 
 #include <stdatomic.h>
 
+struct judge_hooks;
 struct reactor;
 
 /* What becomes of a subscriber that has lost its place: its next messages are trimmed. */
@@ -40,7 +41,9 @@ struct broker {
     struct siphash_key hash_key;
     struct reactor *reactors;
     unsigned reactor_count;
+    uint32_t slot_count; /* of each reactor */
     const char *version, *io_name;
+    const struct judge_hooks *hooks; /* the embedder's callbacks; NULL: none about peers */
 
     /* Peers that count towards conn_count_max, on all reactors. Relaxed: a limit, not a lock. */
     _Alignas(64) _Atomic uint32_t conn_count;
@@ -59,11 +62,14 @@ struct broker {
     _Alignas(64) _Atomic uint64_t image_bytes;
     _Alignas(64) _Atomic uint64_t pinned_bytes;
 
+    /* Letters to peers that were not opened yet, in bytes. Relaxed. */
+    _Alignas(64) _Atomic uint64_t letter_bytes;
+
     _Alignas(64) _Atomic uint64_t api_published; /* by uproar_publish(), any thread */
 
     /* One cause each: a flood of one error neither fills a disk nor hides another. */
     struct {
-        struct logline_cause accept, full, origin, memory, log_full, slow;
+        struct logline_cause accept, full, origin, memory, log_full, slow, callback;
     } causes;
 };
 

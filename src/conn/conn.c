@@ -8,6 +8,7 @@
 #include "conn/goodbye.h"
 #include "conn/inbound.h"
 #include "conn/outbox.h"
+#include "conn/peer.h"
 #include "conn/place.h"
 #include "conn/poll.h"
 #include "conn/reactor.h"
@@ -81,8 +82,11 @@ ON_REACTOR void conn_open(struct reactor *r, const struct io_event *e)
         r->slot_high = e->slot + 1;
     /* A predecessor's place in the lists is kept, so that no slot stands in one twice. */
     const uint16_t queued = c->flags & (CONN_FLUSH_QUEUED | CONN_READ_QUEUED);
-    *c = (struct conn){.generation = c->generation, .flags = queued, .heard_ms = r->now_ms};
+    memset((char *)c + sizeof(c->generation), 0, sizeof(*c) - sizeof(c->generation));
+    c->flags = queued;
+    c->heard_ms = r->now_ms;
     conn_set_phase(r, c, CONN_HTTP);
+    peer_connected(r, e->slot, &e->peer);
     stat_add(&r->stats.accepts, 1);
     r->open_count++;
     if (!e->last_resort && take_capacity(r->broker)) {
@@ -106,6 +110,7 @@ static ON_REACTOR void end_refusal(struct reactor *r)
 static ON_REACTOR void release(struct reactor *r, struct conn *c)
 {
     conn_unsubscribe(r, c);
+    peer_gone(r, c);
     inbound_free(r, c);
     outbox_free(&c->outbox);
     cut_unpin(r, &c->cut);
@@ -131,7 +136,6 @@ ON_REACTOR void conn_closed(struct reactor *r, uint32_t slot)
     struct conn *c = reactor_conn(r, slot);
     ASSERT(c->phase == CONN_CLOSED);
     c->phase = CONN_FREE;
-    c->generation++;
     r->open_count--;
 }
 

@@ -43,21 +43,33 @@ enum conn_flag {
 };
 
 struct conn {
+    _Atomic uint32_t generation; /* of the slot, first: a successor's start goes on from it. Any
+                                    thread may look */
+    uint32_t set_place;
     uint64_t position;       /* every message of its set up to here was offered */
     struct set *set;         /* NULL: subscribes to nothing */
     struct cut *cut;         /* the frame that went out only in part */
     struct outbox *outbox;   /* bytes of its own that are still to be sent */
     struct inbound *inbound; /* an unfinished request or message */
-    uint32_t generation;     /* of the slot: answers to a predecessor are dropped */
-    uint32_t set_place;
-    uint32_t cut_sent; /* bytes of it that went out */
-    uint32_t heard_ms; /* when the peer last sent something; an event stream: when it began */
+    uint32_t cut_sent;       /* bytes of it that went out */
+    uint32_t heard_ms;       /* when the peer last sent something; an event stream: when it began */
     enum conn_phase phase : 8;
     enum wire wire : 8;
     uint16_t flags;
     uint32_t blocked_ms; /* when it first could not take more; 0: it can */
 };
 static_assert(sizeof(struct conn) == 64, "one cache line: a fan-out touches it and nothing else");
+
+/* Answers and letters to a predecessor are dropped. */
+static inline uint32_t conn_generation(const struct conn *c)
+{
+    return atomic_load_explicit(&c->generation, memory_order_relaxed);
+}
+
+static inline void conn_next_generation(struct conn *c)
+{
+    atomic_store_explicit(&c->generation, conn_generation(c) + 1, memory_order_relaxed);
+}
 
 static inline enum stat_proto conn_proto(const struct conn *c)
 {

@@ -4,6 +4,7 @@
 #include "base/alloc.h"
 #include "conn/answer.h"
 #include "conn/inbound.h"
+#include "conn/judge.h"
 #include "conn/outbox.h"
 #include "conn/publish.h"
 #include "conn/reactor.h"
@@ -110,6 +111,7 @@ bool exchange_can_go_on(const struct conn *c, const struct http_request *q)
 
 ON_REACTOR void exchange_answered(struct reactor *r, struct conn *c, const struct http_request *q)
 {
+    peer_end(r, c);
     if (!has_unread_body(c, q)) {
         request_over(r, c);
         return;
@@ -323,6 +325,46 @@ static bool may_be_resumed(const struct conn *c)
            (c->inbound->wait == WAIT_OUTBOX || c->inbound->wait == WAIT_TURN);
 }
 
+static ON_REACTOR void parse_again(struct reactor *r, struct bytes head)
+{
+    size_t scanned = 0, head_len;
+    unsigned status;
+    const char *why;
+    const enum http_parse again =
+        http_request_parse(&r->request, head, &scanned, &head_len, &status, &why);
+    ASSERT(again == HTTP_PARSE_DONE); /* the same bytes, parsed when they came */
+}
+
+ON_REACTOR const struct http_request *exchange_kept(struct reactor *r, const struct conn *c)
+{
+    if (c->inbound->state != INBOUND_VERDICT)
+        return c->inbound->request;
+    parse_again(r, text_bytes(&c->inbound->head));
+    return &r->request;
+}
+
+/* The verdict is there: the request runs again. */
+static ON_REACTOR void run_again(struct reactor *r, struct conn *c, size_t behind_len)
+{
+    if (c->inbound->state == INBOUND_ANSWER) {
+        route_body(r, c);
+        return;
+    }
+    struct text head = c->inbound->head;
+    c->inbound->head = (struct text){0};
+    c->inbound->state = INBOUND_HEAD;
+    parse_again(r, text_bytes(&head));
+    r->behind_len = behind_len;
+    route_request(r, c, &r->request, text_bytes(&head));
+    text_fini(&head);
+}
+
+static bool has_verdict(const struct conn *c)
+{
+    return c->inbound &&
+           (c->inbound->state == INBOUND_VERDICT || c->inbound->state == INBOUND_ANSWER);
+}
+
 ON_REACTOR void exchange_resume(struct reactor *r, struct conn *c)
 {
     if (may_be_resumed(c))
@@ -332,6 +374,8 @@ ON_REACTOR void exchange_resume(struct reactor *r, struct conn *c)
     size_t scanned = c->inbound && !in_body(c) ? c->inbound->scanned : 0;
     struct text held = inbound_unpark(c);
     struct span in = {held.at, held.len};
+    if (has_verdict(c))
+        run_again(r, c, held.len);
     run(r, c, &in, &scanned);
     hand_over(r, c, in);
     const size_t consumed = is_http(c) ? held.len - in.len : held.len;
@@ -368,6 +412,21 @@ static ON_REACTOR void retry_memory(struct reactor *r, struct conn *c)
     }
 }
 
+static ON_REACTOR void on_no_verdict(struct reactor *r, struct conn *c)
+{
+    const struct answer a = {.status = 503,
+                             .headers = "Retry-After: 1\r\nCache-Control: no-store\r\n"};
+    if (!judge_give_up(r, c)) {
+        conn_set_timer(r, c, WAIT_RETRY_MS);
+        return;
+    }
+    const struct http_request *q = exchange_kept(r, c);
+    c->inbound->wait = WAIT_NONE;
+    answer_error_with(r, c, q, &a, "no_verdict", "nobody could say in time whether this may be");
+    if (c->phase == CONN_HTTP)
+        conn_resume_input(r, c);
+}
+
 static ON_REACTOR void on_wait_timeout(struct reactor *r, struct conn *c)
 {
     switch (c->inbound->wait) {
@@ -380,6 +439,9 @@ static ON_REACTOR void on_wait_timeout(struct reactor *r, struct conn *c)
         return;
     case WAIT_OUTBOX:
         conn_drop(r, c, true);
+        return;
+    case WAIT_VERDICT:
+        on_no_verdict(r, c);
         return;
     case WAIT_ROOM:
     case WAIT_NONE:

@@ -7,6 +7,7 @@
 #include "conn/exchange.h"
 #include "conn/goodbye.h"
 #include "conn/inbound.h"
+#include "conn/judge.h"
 #include "conn/publish.h"
 #include "conn/reactor.h"
 
@@ -15,7 +16,8 @@ enum { DELETE_BODY_MAX = 64 << 10 };
 ON_REACTOR void finish_request(struct reactor *r, struct conn *c, const struct http_request *q,
                                struct bytes head)
 {
-    if (access_origin(r, c, q) && access_token(r, c, q, r->broker->settings.admin_token))
+    if (access_origin(r, c, q) && access_token(r, c, q, r->broker->settings.admin_token) &&
+        judge_open(r, c, q, head, PEER_HTTP))
         exchange_want_body(r, c, q, head, DELETE_BODY_MAX);
 }
 

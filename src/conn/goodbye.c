@@ -2,6 +2,7 @@
 #include "conn/goodbye.h"
 
 #include "conn/outbox.h"
+#include "conn/peer.h"
 #include "conn/reactor.h"
 #include "conn/wire.h"
 #include "sse/sse.h"
@@ -20,6 +21,7 @@ static ON_REACTOR bool say_close(struct reactor *r, struct conn *c, enum ws_clos
 ON_REACTOR void goodbye(struct reactor *r, struct conn *c, enum ws_close_code code,
                         const char *reason)
 {
+    peer_will_end(r, c, code ? code : WS_CLOSE_NORMAL, reason);
     if (c->phase == CONN_WS && !say_close(r, c, code, reason))
         return;
     if (c->phase == CONN_SSE) {

@@ -15,6 +15,7 @@ enum inbound_state {
     INBOUND_BODY,    /* a body that was asked for */
     INBOUND_ANSWER,  /* the body is complete: the answer is due */
     INBOUND_POLL,    /* a long-poll waits: `head` is its request */
+    INBOUND_VERDICT, /* the embedder was asked about `head` */
     INBOUND_DISCARD, /* a body that nobody wants: read over, then on to the next request */
     INBOUND_WS,      /* in the middle of a WebSocket message */
 };
@@ -22,12 +23,15 @@ enum inbound_state {
 /* Why its input is not being processed. */
 enum inbound_wait {
     WAIT_NONE,
-    WAIT_ORDER,  /* published: the answer goes out when the order is fixed */
-    WAIT_ROOM,   /* the log's inbox is full: the message is kept */
-    WAIT_MEMORY, /* the body budget is used up */
-    WAIT_OUTBOX, /* the peer does not take its answers */
-    WAIT_TURN,   /* this turn's slice is over: it goes on when the connection is flushed */
+    WAIT_ORDER,   /* published: the answer goes out when the order is fixed */
+    WAIT_VERDICT, /* the embedder said later */
+    WAIT_ROOM,    /* the log's inbox is full: the message is kept */
+    WAIT_MEMORY,  /* the body budget is used up */
+    WAIT_OUTBOX,  /* the peer does not take its answers */
+    WAIT_TURN,    /* this turn's slice is over: it goes on when the connection is flushed */
 };
+
+enum { VERDICT_MS = 10000 }; /* for the embedder to answer */
 
 struct inbound {
     enum inbound_state state : 8;
@@ -46,7 +50,7 @@ struct inbound {
     struct http_body decoder;
     size_t discarded;             /* bytes of an unwanted body read over */
     struct http_request *request; /* into `head`; NULL outside a publish */
-    struct message *message;      /* complete; waits for room in the log */
+    struct message *message;      /* complete; waits for room in the log, or for a verdict */
     uint64_t poll_head; /* INBOUND_POLL: the log's head when it came; its answer covers all of it */
     struct ws_reader ws;
 };

@@ -19,7 +19,7 @@ ON_REACTOR bool mail_waits(const struct reactor *r)
     return atomic_load_explicit(&r->mailbox.newest, memory_order_seq_cst) != NULL;
 }
 
-static struct mail *turned_round(struct mail *newest)
+struct mail *mail_turned_round(struct mail *newest)
 {
     struct mail *oldest = NULL;
     while (newest) {
@@ -36,7 +36,7 @@ ON_REACTOR void mail_open_all(struct reactor *r)
     if (!mail_waits(r))
         return;
     struct mail *m =
-        turned_round(atomic_exchange_explicit(&r->mailbox.newest, NULL, memory_order_seq_cst));
+        mail_turned_round(atomic_exchange_explicit(&r->mailbox.newest, NULL, memory_order_seq_cst));
     while (m) {
         struct mail *next = m->next; /* opening may free it, or send it again */
         m->open(r, m);

@@ -19,6 +19,8 @@ struct mailbox {
     _Alignas(64) _Atomic(struct mail *) newest;
 };
 
+/* The newest first becomes the oldest first. */
+struct mail *mail_turned_round(struct mail *newest);
 /* Wakes the reactor if it sleeps. Whoever sends sees to it that the reactor is still there. */
 ANY_THREAD void mail_send(struct reactor *r, struct mail *m);
 /* Is there any? In the wake-up protocol: seq_cst. */

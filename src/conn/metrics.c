@@ -1,6 +1,8 @@
 /* Sums over reactors, one metric after the other. */
 #include "conn/metrics.h"
 
+#include "base/clock.h"
+#include "conn/callback.h"
 #include "conn/reactor.h"
 #include "io/process.h"
 
@@ -11,6 +13,7 @@ static const char *const source_names[STAT_SOURCES] = {"http", "ws"};
 #define NAME(name) #name,
 static const char *const refused_names[REFUSED_COUNT] = {REFUSED_REASONS(NAME)};
 static const char *const rejected_names[REJECTED_COUNT] = {REJECTED_REASONS(NAME)};
+static const char *const callback_names[CALLBACK_COUNT] = {CALLBACKS(NAME)};
 #undef NAME
 
 static const char *const gap_names[GAP_REASONS] = {"epoch", "trimmed", "slow"};
@@ -73,6 +76,8 @@ static const struct family families[] = {
      gap_names, GAP_REASONS, AT(gaps)},
     {"uproar_slow_closes_total", "counter", "Subscribers closed for not keeping up.", NULL, NULL, 0,
      AT(slow_closes)},
+    {"uproar_callbacks_late_total", "counter", "Callbacks that kept their reactor waiting.",
+     "callback", callback_names, CALLBACK_COUNT, AT(callbacks_late)},
     {"uproar_subscriptions", "gauge", "Subscriptions.", NULL, NULL, 0, AT(subscriptions)},
 };
 
@@ -134,6 +139,22 @@ static void add_reactors(struct text *out, const struct broker *b)
                     stat_read(&b->reactors[i].stats.wakeups));
 }
 
+/* Read while it blocks: by whoever asks on another thread. */
+static void add_running(struct text *out, const struct broker *b)
+{
+    const char *name = "uproar_callback_running_seconds";
+    add_head(out, name, "gauge", "How long a callback keeps its reactor waiting already.");
+    for (unsigned i = 0; i < b->reactor_count; i++) {
+        const uint64_t running = stat_read(&b->reactors[i].stats.callback);
+        const uint64_t now_ns = clock_monotonic_ns(), since_ns = stat_callback_since(running);
+        if (running == 0 || now_ns < since_ns + CALLBACK_LATE_MS * 1000000ull)
+            continue;
+        text_printf(out, "%s{reactor=\"%u\",callback=\"%s\"} %.3f\n", name, i,
+                    callback_names[stat_callback_which(running)],
+                    (double)(now_ns - since_ns) / 1e9);
+    }
+}
+
 /* offset: of the histogram in struct stats. */
 static const struct histogram *histogram_at(const struct broker *b, unsigned reactor, size_t offset)
 {
@@ -189,6 +210,7 @@ void metrics_add(struct text *out, const struct broker *b)
         add_family(out, b, &families[i]);
     add_log(out, b);
     add_reactors(out, b);
+    add_running(out, b);
     add_histogram(out, b, "uproar_publish_to_send_seconds",
                   "From publish to the first send on each reactor.", AT(publish_to_send));
     add_histogram(

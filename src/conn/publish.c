@@ -7,6 +7,7 @@
 #include "conn/answer.h"
 #include "conn/exchange.h"
 #include "conn/inbound.h"
+#include "conn/judge.h"
 #include "conn/media.h"
 #include "conn/reactor.h"
 #include "http/target.h"
@@ -92,7 +93,7 @@ ON_REACTOR void publish_request(struct reactor *r, struct conn *c, const struct 
     uint8_t event[EVENT_MAX];
     if (!access_origin(r, c, q) || !access_token(r, c, q, r->broker->settings.publish_token))
         return;
-    if (event_name(r, c, q, event) < 0)
+    if (!judge_open(r, c, q, head, PEER_HTTP) || event_name(r, c, q, event) < 0)
         return;
     if (http_request_field(q, "content-encoding").at)
         reject_with(r, c, q, REJECTED_media_type, 415, "send the body without Content-Encoding");
@@ -162,7 +163,7 @@ ON_REACTOR struct message *publish_message_of(struct reactor *r, struct conn *c,
         .content_type = kept_type(q),
         .payload = kind == MESSAGE_END ? BYTES_LITERAL("") : text_bytes(&in->body),
         .kind = kind,
-        .origin = {(uint16_t)r->index, in->tag, reactor_slot(r, c), c->generation},
+        .origin = {(uint16_t)r->index, in->tag, reactor_slot(r, c), conn_generation(c)},
     };
     return message_new(&o);
 }
@@ -186,16 +187,31 @@ ON_REACTOR void publish_append(struct reactor *r, struct conn *c, struct message
     reject_with(r, c, in->request, REJECTED_log_full, 503, "the log is full, try again");
 }
 
-ON_REACTOR void publish_body(struct reactor *r, struct conn *c)
+/* False: it is answered. */
+static ON_REACTOR bool make_message(struct reactor *r, struct conn *c)
 {
     struct inbound *in = c->inbound;
     const enum message_kind kind = kind_of(in->request, text_bytes(&in->body));
     if (kind == 0) {
         reject_with(r, c, in->request, REJECTED_bad_text, 400,
                     "declared to be text, and it is not UTF-8");
-        return;
+        return false;
     }
-    struct message *m = publish_message_of(r, c, kind);
+    in->message = publish_message_of(r, c, kind);
+    return true;
+}
+
+/* Once more, with the message it made, when it had to wait for a verdict. */
+ON_REACTOR void publish_body(struct reactor *r, struct conn *c)
+{
+    struct inbound *in = c->inbound;
+    judge_rewind(r, c);
+    if (!in->message && !make_message(r, c))
+        return;
+    if (in->message && !judge_publish(r, c, in->request, in->message))
+        return;
+    struct message *m = in->message;
+    in->message = NULL;
     publish_append(r, c, &m);
 }
 
@@ -216,7 +232,7 @@ static ON_REACTOR void answer_ordered(struct reactor *r, struct conn *c, const s
 ON_REACTOR void publish_ordered(struct reactor *r, const struct message *m, bool taken)
 {
     struct conn *c = reactor_conn(r, m->origin.conn);
-    if (c->phase != CONN_HTTP || c->generation != m->origin.generation || !c->inbound)
+    if (c->phase != CONN_HTTP || conn_generation(c) != m->origin.generation || !c->inbound)
         return; /* it did not wait for the answer */
     if (c->inbound->wait != WAIT_ORDER || c->inbound->tag != m->origin.tag)
         return;
@@ -240,7 +256,7 @@ ON_REACTOR enum publish_result publish_again(struct reactor *r, struct message *
     return PUBLISH_FULL;
 }
 
-ON_REACTOR enum publish_result publish_from_websocket(struct reactor *r, const struct conn *c,
+ON_REACTOR enum publish_result publish_from_websocket(struct reactor *r, struct conn *c,
                                                       struct bytes payload, enum message_kind kind,
                                                       struct message **kept)
 {
@@ -248,8 +264,20 @@ ON_REACTOR enum publish_result publish_from_websocket(struct reactor *r, const s
         .topic = topic_name(set_only_topic(c->set)),
         .payload = payload,
         .kind = kind,
-        .origin = {(uint16_t)r->index, TAG_NONE, reactor_slot(r, c), c->generation},
+        .origin = {(uint16_t)r->index, TAG_NONE, reactor_slot(r, c), conn_generation(c)},
     };
     *kept = message_new(&o);
-    return *kept ? publish_again(r, kept) : PUBLISH_NO_MEMORY;
+    if (!*kept)
+        return PUBLISH_NO_MEMORY;
+    switch (judge_websocket(r, c, *kept)) {
+    case VERDICT_ALLOW:
+        return publish_again(r, kept);
+    case VERDICT_LATER:
+        return PUBLISH_LATER;
+    case VERDICT_DENY:
+    case VERDICT_LOGIN:
+        break;
+    }
+    message_unref(kept);
+    return PUBLISH_DENIED;
 }

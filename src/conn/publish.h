@@ -28,11 +28,13 @@ ON_REACTOR void publish_ordered(struct reactor *r, const struct message *m, bool
 
 enum publish_result {
     PUBLISH_TAKEN,
-    PUBLISH_FULL, /* *kept is the message, complete: offer it again with publish_again() */
+    PUBLISH_FULL,  /* *kept is the message, complete: offer it again with publish_again() */
+    PUBLISH_LATER, /* the same, once the verdict is there */
+    PUBLISH_DENIED,
     PUBLISH_NO_MEMORY,
 };
 /* A message of a WebSocket to its one topic. */
-ON_REACTOR enum publish_result publish_from_websocket(struct reactor *r, const struct conn *c,
+ON_REACTOR enum publish_result publish_from_websocket(struct reactor *r, struct conn *c,
                                                       struct bytes payload, enum message_kind kind,
                                                       struct message **kept) MUST_CHECK;
 ON_REACTOR enum publish_result publish_again(struct reactor *r, struct message **kept) MUST_CHECK;

@@ -5,6 +5,7 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/sizes.h"
+#include "conn/callback.h"
 #include "conn/drain.h"
 #include "conn/publish.h"
 #include "conn/slow.h"
@@ -61,8 +62,10 @@ static int reserve_arrays(struct reactor *r)
     const size_t n = r->slot_count;
     r->conns = alloc_reserve(n * sizeof(struct conn));
     r->scratch = alloc_reserve((size_t)SCRATCH_COUNT * SCRATCH_BYTES);
+    r->peers = alloc_reserve(n * sizeof(struct peer *));
+    r->questions = alloc_reserve(n * sizeof(*r->questions));
     const bool queues = slot_queue_init(&r->flushes, n) && slot_queue_init(&r->reads, n);
-    return r->conns && r->scratch && queues ? 0 : -ENOMEM;
+    return r->conns && r->scratch && r->peers && r->questions && queues ? 0 : -ENOMEM;
 }
 
 int reactor_init(struct reactor *r, struct broker *b, unsigned index, struct io **io,
@@ -70,6 +73,7 @@ int reactor_init(struct reactor *r, struct broker *b, unsigned index, struct io 
 {
     *r = (struct reactor){.broker = b, .index = index, .io = *io, .slot_count = slot_count};
     *io = NULL;
+    r->callback_slot = CALLBACK_NO_SLOT;
     r->start_ns = clock_monotonic_ns();
     update_now(r);
     list_init(&r->cuts);
@@ -117,6 +121,8 @@ void reactor_fini(struct reactor *r)
     alloc_release(r->scratch, (size_t)SCRATCH_COUNT * SCRATCH_BYTES);
     slot_queue_fini(&r->reads, n);
     slot_queue_fini(&r->flushes, n);
+    alloc_release(r->questions, n * sizeof(*r->questions));
+    alloc_release(r->peers, n * sizeof(struct peer *));
     alloc_release(r->conns, n * sizeof(struct conn));
     r->broker = NULL;
 }
@@ -284,6 +290,13 @@ static void extend_fanout(void *user, struct set *set, uint64_t seq)
     fanout_extend(user, set, seq);
 }
 
+static ON_REACTOR void tell_order(struct reactor *r, struct message *m, bool taken)
+{
+    callback_begin(r, CALLBACK_done, CALLBACK_NO_SLOT);
+    message_ordered(m, taken ? 0 : -EPIPE);
+    callback_end(r);
+}
+
 /* The history's reference keeps m: at least until the next one is appended. */
 static ON_REACTOR void consume_one(struct reactor *r)
 {
@@ -292,7 +305,7 @@ static ON_REACTOR void consume_one(struct reactor *r)
     if (m->origin.reactor == r->index && m->origin.tag != TAG_NONE)
         publish_ordered(r, m, taken);
     if (m->has_done && message_done_reactor(m) == r->index)
-        message_ordered(m, taken ? 0 : -EPIPE);
+        tell_order(r, m, taken);
 }
 
 /* An entry that would trim what a fan-out still has to offer waits in the ring: those who keep up

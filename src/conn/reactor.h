@@ -13,6 +13,8 @@
 #include "io/timers.h"
 #include "topic/fanout.h"
 
+struct peer;
+
 enum {
     SCRATCH_BYTES = 32768,        /* one receive */
     SCRATCH_COUNT = SIZED(64, 3), /* receives in one batch */
@@ -47,6 +49,10 @@ struct reactor {
     struct list cuts; /* struct cut.link */
     struct sender sender;
     struct locals locals;
+    struct peer **peers;         /* [slot_count], reserved; NULL: none */
+    _Atomic uint32_t *questions; /* [slot_count], reserved: those open, 0: none. Any thread */
+    uint32_t last_question;
+    uint32_t callback_slot; /* the connection that the callback under way is about */
     struct mailbox mailbox;
 
     struct slot_queue flushes; /* those that have something of their own to send */

@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "conn/answer.h"
 #include "conn/asking.h"
+#include "conn/direct.h"
 #include "conn/finish.h"
 #include "conn/goodbye.h"
 #include "conn/inbound.h"
@@ -101,6 +102,7 @@ static ON_REACTOR void begin_stream(struct reactor *r, struct conn *c, const str
     schedule(r, c);
     if (finish_is_over(r, c))
         finish_goodbye(r, c); /* it is told what it missed; nothing more will come */
+    direct_open_letters(r, c);
 }
 
 ON_REACTOR void stream_open(struct reactor *r, struct conn *c, const struct http_request *q,

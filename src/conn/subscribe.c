@@ -7,6 +7,7 @@
 #include "conn/asking.h"
 #include "conn/exchange.h"
 #include "conn/inbound.h"
+#include "conn/judge.h"
 #include "conn/place.h"
 #include "conn/poll.h"
 #include "conn/reactor.h"
@@ -70,16 +71,37 @@ static ON_REACTOR void open_by(struct reactor *r, struct conn *c, const struct h
         poll_request(r, c, q, head, a);
 }
 
+static enum peer_proto proto_of(const struct http_request *q)
+{
+    if (q->method == HTTP_HEAD)
+        return PEER_HTTP;
+    if (wants_upgrade(q))
+        return PEER_WS;
+    return http_request_accepts(q, "text/event-stream") ? PEER_SSE : PEER_POLL;
+}
+
+/* False: it is answered, or waits. */
+static ON_REACTOR bool may_have_all(struct reactor *r, struct conn *c, const struct http_request *q,
+                                    struct bytes head, const struct asking *a)
+{
+    for (unsigned i = 0; i < a->name_count; i++)
+        if (!judge_subscribe(r, c, q, head, a->names[i]))
+            return false;
+    return true;
+}
+
 ON_REACTOR void subscribe_request(struct reactor *r, struct conn *c, const struct http_request *q,
                                   struct bytes head, struct bytes topic)
 {
     struct asking a;
     if (!access_origin(r, c, q) || !access_token(r, c, q, r->broker->settings.subscribe_token))
         return;
+    if (!judge_open(r, c, q, head, proto_of(q)))
+        return;
     const struct asking_problem problem = asking_from_request(&a, q, topic);
     if (problem.code)
         answer_problem(r, c, q, &problem);
-    else
+    else if (may_have_all(r, c, q, head, &a))
         open_by(r, c, q, head, &a);
     asking_fini(&a);
 }
@@ -97,6 +119,8 @@ ON_REACTOR void subscribe_post(struct reactor *r, struct conn *c, const struct h
 {
     if (!access_origin(r, c, q) || !access_token(r, c, q, r->broker->settings.subscribe_token))
         return;
+    if (!judge_open(r, c, q, head, PEER_SSE))
+        return;
     if (!accepts_events(q))
         answer_error(r, c, q, 406, "not_acceptable",
                      "POST /t subscribes to an event stream: Accept: text/event-stream. To "
@@ -111,9 +135,10 @@ ON_REACTOR void subscribe_body(struct reactor *r, struct conn *c)
     const struct http_request *q = in->request;
     struct asking a;
     const struct asking_problem problem = asking_from_body(&a, q, text_bytes(&in->body));
+    judge_rewind(r, c);
     if (problem.code)
         answer_problem(r, c, q, &problem);
-    else
+    else if (may_have_all(r, c, q, (struct bytes){0}, &a))
         stream_open(r, c, q, &a);
     asking_fini(&a);
 }

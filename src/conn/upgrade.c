@@ -4,6 +4,7 @@
 #include "conn/access.h"
 #include "conn/answer.h"
 #include "conn/asking.h"
+#include "conn/direct.h"
 #include "conn/finish.h"
 #include "conn/goodbye.h"
 #include "conn/inbound.h"
@@ -137,6 +138,7 @@ static ON_REACTOR void begin_websocket(struct reactor *r, struct conn *c,
         return;
     inbound_free(r, c);
     first_frames(r, c, start, place);
+    direct_open_letters(r, c);
 }
 
 ON_REACTOR void upgrade_open(struct reactor *r, struct conn *c, const struct http_request *q,

@@ -67,6 +67,21 @@ static ON_REACTOR void on_data(struct reactor *r, struct conn *c, struct pending
         keep_pending(r, c, p);
 }
 
+static ON_REACTOR void denied(struct reactor *r, struct conn *c)
+{
+    stat_add(&r->stats.rejected[REJECTED_denied], 1);
+    goodbye(r, c, WS_CLOSE_POLICY, "publishing this was denied");
+}
+
+static ON_REACTOR void keep_message(struct reactor *r, struct conn *c, struct message **kept,
+                                    enum inbound_wait wait)
+{
+    if (begin_wait(r, c, wait))
+        c->inbound->message = *kept;
+    else
+        message_unref(kept);
+}
+
 static ON_REACTOR void publish(struct reactor *r, struct conn *c, struct bytes payload,
                                enum message_kind kind)
 {
@@ -78,11 +93,14 @@ static ON_REACTOR void publish(struct reactor *r, struct conn *c, struct bytes p
         stat_add(&r->stats.rejected[REJECTED_memory], 1);
         no_memory(r, c);
         return;
+    case PUBLISH_DENIED:
+        denied(r, c);
+        return;
     case PUBLISH_FULL:
-        if (begin_wait(r, c, WAIT_ROOM))
-            c->inbound->message = kept;
-        else
-            message_unref(&kept);
+        keep_message(r, c, &kept, WAIT_ROOM);
+        return;
+    case PUBLISH_LATER:
+        keep_message(r, c, &kept, WAIT_VERDICT);
         return;
     }
     UNREACHABLE("publish_result");
@@ -227,7 +245,40 @@ ON_REACTOR void websocket_resume(struct reactor *r, struct conn *c)
         free_if_idle(r, c);
 }
 
+/* --- verdicts --------------------------------------------------------------------------------- */
+
+/* What it published may go on: into the log, if that has room. */
+static ON_REACTOR void allowed(struct reactor *r, struct conn *c)
+{
+    struct inbound *in = c->inbound;
+    if (publish_again(r, &in->message) != PUBLISH_TAKEN) {
+        in->wait = WAIT_NONE; /* another wait, with a time of its own */
+        inbound_begin_wait(r, c, WAIT_ROOM, WAIT_RETRY_MS);
+        return;
+    }
+    inbound_clear_body(r, in);
+    in->wait = WAIT_NONE;
+    conn_set_timer(r, c, r->broker->settings.ping_ms);
+    conn_resume_input(r, c);
+}
+
+ON_REACTOR void websocket_judged(struct reactor *r, struct conn *c, enum verdict v)
+{
+    if (v == VERDICT_ALLOW)
+        allowed(r, c);
+    else
+        denied(r, c);
+}
+
 /* --- time ------------------------------------------------------------------------------------- */
+
+static ON_REACTOR void on_no_verdict(struct reactor *r, struct conn *c)
+{
+    if (judge_give_up(r, c))
+        goodbye(r, c, WS_CLOSE_TRY_LATER, "nobody could say in time whether this may be");
+    else
+        conn_set_timer(r, c, WAIT_RETRY_MS); /* the verdict is on its way */
+}
 
 static ON_REACTOR void on_wait_timeout(struct reactor *r, struct conn *c)
 {
@@ -246,6 +297,8 @@ static ON_REACTOR void on_wait_timeout(struct reactor *r, struct conn *c)
         conn_set_timer(r, c, WAIT_RETRY_MS);
     } else if (in->wait == WAIT_OUTBOX) {
         conn_drop(r, c, true); /* it never takes its pongs */
+    } else if (in->wait == WAIT_VERDICT) {
+        on_no_verdict(r, c);
     } else {
         stat_add(&r->stats.rejected[in->wait == WAIT_ROOM ? REJECTED_log_full : REJECTED_memory],
                  1);

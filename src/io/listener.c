@@ -5,6 +5,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
 #include <time.h>
@@ -217,23 +218,40 @@ static int notice_the_vanished(int fd, unsigned heartbeat_ms)
     return set_options(fd, options, sizeof(options) / sizeof(*options));
 }
 
+/* What accepted sockets inherit. */
+static int set_inherited(int fd, unsigned heartbeat_ms)
+{
+    static const struct option options[] = {
+        {IPPROTO_TCP, TCP_NODELAY, 1},
+        {IPPROTO_TCP, TCP_NOTSENT_LOWAT, NOTSENT_LOWAT_BYTES},
+    };
+    const int err = set_options(fd, options, sizeof(options) / sizeof(*options));
+    return err == 0 && heartbeat_ms > 0 ? notice_the_vanished(fd, heartbeat_ms) : err;
+}
+
 static int open_one(union io_address *at, unsigned heartbeat_ms)
 {
     static const struct option options[] = {
         {SOL_SOCKET, SO_REUSEADDR, 1},
         {SOL_SOCKET, SO_REUSEPORT, 1},
-        {IPPROTO_TCP, TCP_NODELAY, 1},
-        {IPPROTO_TCP, TCP_NOTSENT_LOWAT, NOTSENT_LOWAT_BYTES},
     };
     const int fd = open_bound(at, options, sizeof(options) / sizeof(*options));
     if (fd < 0)
         return fd;
-    int err = heartbeat_ms > 0 ? notice_the_vanished(fd, heartbeat_ms) : 0;
+    int err = set_inherited(fd, heartbeat_ms);
     if (err == 0 && listen(fd, BACKLOG) == 0)
         return fd;
     if (err == 0)
         err = -errno;
     close(fd);
+    return err;
+}
+
+/* Returns err. */
+static int give_back(const int *fds, unsigned count, int err)
+{
+    for (unsigned i = 0; i < count; i++)
+        close(fds[i]);
     return err;
 }
 
@@ -244,14 +262,46 @@ int listener_open_at(union io_address *at, const struct listener_options *option
         return err;
     for (unsigned i = 0; i < options->count; i++) {
         fds[i] = open_one(at, options->heartbeat_ms);
-        if (fds[i] >= 0)
-            continue;
-        err = fds[i];
-        while (i-- > 0)
-            close(fds[i]);
-        return err;
+        if (fds[i] < 0)
+            return give_back(fds, i, fds[i]);
     }
     return 0;
+}
+
+/* --- somebody else's -------------------------------------------------------------------------- */
+
+static bool is_listening_tcp(int fd)
+{
+    int listens = 0, protocol = 0;
+    socklen_t len = sizeof(int);
+    return getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &len) == 0 && listens &&
+           getsockopt(fd, SOL_SOCKET, SO_PROTOCOL, &protocol, &len) == 0 && protocol == IPPROTO_TCP;
+}
+
+static int duplicate(int fd, const struct listener_options *options, int *fds)
+{
+    for (unsigned i = 0; i < options->count; i++) {
+        fds[i] = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+        if (fds[i] < 0)
+            return give_back(fds, i, -errno);
+    }
+    return 0;
+}
+
+int listener_adopt(int fd, const struct listener_options *options, int *fds, uint16_t *port,
+                   struct span why)
+{
+    union io_address at = {.in6 = {0}};
+    socklen_t len = sizeof(at);
+    if (!is_listening_tcp(fd)) {
+        snprintf((char *)why.at, why.len, "descriptor %d is not a listening TCP socket", fd);
+        return -EINVAL;
+    }
+    if (getsockname(fd, &at.any, &len) != 0)
+        return -errno;
+    const int err = set_inherited(fd, options->heartbeat_ms);
+    *port = listener_port(&at);
+    return err != 0 ? err : duplicate(fd, options, fds);
 }
 
 uint16_t listener_free_port_near(const union io_address *at)

@@ -62,4 +62,10 @@ uint16_t listener_free_port_near(const union io_address *at);
  * one line for people, which names a free port when this one is taken. */
 int listener_open(const char *address, const struct listener_options *options, int *fds,
                   uint16_t *port, struct span why) MUST_CHECK;
+/* The same on a socket that somebody else opened and that listens: duplicates, one for each
+ * reactor, which take peers from one backlog. fd stays the caller's. -EINVAL: it is no listening
+ * TCP socket.
+ */
+int listener_adopt(int fd, const struct listener_options *options, int *fds, uint16_t *port,
+                   struct span why) MUST_CHECK;
 void listener_close(int fd);

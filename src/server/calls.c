@@ -15,13 +15,23 @@ bool server_enter(struct uproar *u)
     return false;
 }
 
+bool server_enter_until_end(struct uproar *u)
+{
+    atomic_fetch_add(&u->calling, 1);
+    if (!atomic_load(&u->is_shut))
+        return true;
+    server_leave(u);
+    return false;
+}
+
 void server_leave(struct uproar *u)
 {
     atomic_fetch_sub(&u->calling, 1);
 }
 
-void server_wait_for_calls(struct uproar *u)
+void server_shut(struct uproar *u)
 {
+    atomic_store(&u->is_shut, true);
     while (atomic_load(&u->calling) > 0)
         sched_yield();
 }

@@ -13,7 +13,7 @@ enum { HEADERS_MAX = 100, EVENT_MAX = 255, TYPE_MAX = 127 };
 
 /* --- checks ----------------------------------------------------------------------------------- */
 
-static int check_body(const struct uproar *u, struct bytes body, enum uproar_kind kind)
+int server_check_body(const struct uproar *u, struct bytes body, enum uproar_kind kind)
 {
     if (kind != UPROAR_TEXT && kind != UPROAR_BINARY)
         return -EINVAL;
@@ -63,7 +63,7 @@ static int check_message(const struct uproar *u, const struct uproar_message *m)
 {
     if (topic_name_problem(bytes_of(m->topic)))
         return -EINVAL;
-    int err = check_body(u, bytes_of(m->body), m->kind);
+    int err = server_check_body(u, bytes_of(m->body), m->kind);
     if (err == 0)
         err = check_word(bytes_of(m->event), EVENT_MAX);
     if (err == 0)

@@ -43,6 +43,8 @@ static int open_log(struct uproar *u)
     b->io_name = io_backend_name(u->io.backend);
     b->reactors = u->reactors;
     b->reactor_count = u->worker_count;
+    b->slot_count = u->io.slot_count;
+    callbacks_init(u);
     return log_new(&b->log, &o);
 }
 
@@ -53,8 +55,8 @@ static int allocate(struct uproar *u)
     return u->workers && u->reactors ? open_log(u) : -ENOMEM;
 }
 
-static int open_listener(struct uproar *u, unsigned index, const char *address, char *why,
-                         size_t why_len)
+static int open_listener(struct uproar *u, unsigned index, const struct uproar_listen *listen,
+                         struct span why)
 {
     int fds[LOG_REACTORS_MAX];
     const struct listener_options o = {
@@ -62,8 +64,8 @@ static int open_listener(struct uproar *u, unsigned index, const char *address, 
         .heartbeat_ms = u->broker.settings.heartbeat_ms,
         .patience_ms = PORT_PATIENCE_MS,
     };
-    const int err =
-        listener_open(address, &o, fds, &u->ports[index], (struct span){(uint8_t *)why, why_len});
+    const int err = listen->address ? listener_open(listen->address, &o, fds, &u->ports[index], why)
+                                    : listener_adopt(listen->fd, &o, fds, &u->ports[index], why);
     if (err != 0)
         return err;
     for (unsigned i = 0; i < u->worker_count; i++)
@@ -75,17 +77,19 @@ static int open_listener(struct uproar *u, unsigned index, const char *address, 
 static int open_listeners(struct uproar *u, const struct uproar_options *o, char *why,
                           size_t why_len)
 {
-    for (unsigned i = 0; i < o->listen_count; i++) {
-        const char *address = o->listen[i].address;
-        if (!address) {
-            snprintf(why, why_len, "listen[%u] has no address", i);
-            return -EINVAL;
-        }
-        const int err = open_listener(u, i, address, why, why_len);
-        if (err != 0)
-            return err;
-    }
-    return 0;
+    const struct span line = {(uint8_t *)why, why_len};
+    int err = 0;
+    for (unsigned i = 0; i < o->listen_count && err == 0; i++)
+        err = open_listener(u, i, &o->listen[i], line);
+    return err;
+}
+
+/* Each reactor has a duplicate. */
+static void take_descriptors(const struct uproar_options *o)
+{
+    for (size_t i = 0; i < o->listen_count; i++)
+        if (!o->listen[i].address)
+            listener_close(o->listen[i].fd);
 }
 
 static void close_listeners(struct uproar *u)
@@ -127,9 +131,11 @@ static int start(struct uproar *u, const struct uproar_options *o, char *why, si
         err = open_listeners(u, o, why, why_len);
     if (err == 0)
         err = workers_start(u);
-    if (err == 0)
-        settings_log_probes(u);
-    return err;
+    if (err != 0)
+        return err;
+    take_descriptors(o);
+    settings_log_probes(u);
+    return 0;
 }
 
 int uproar_start(const struct uproar_options *o, struct uproar **out, char *why, size_t why_len)
@@ -161,6 +167,15 @@ int uproar_start(const struct uproar_options *o, struct uproar **out, char *why,
 int uproar_port(const struct uproar *u, size_t listen_index)
 {
     return listen_index < u->listener_count ? u->ports[listen_index] : -EINVAL;
+}
+
+/* No listener has one: uproar_start() refuses what it cannot do. */
+int uproar_reload_tls(struct uproar *u, char *why, size_t why_len)
+{
+    (void)u;
+    if (why && why_len > 0)
+        snprintf(why, why_len, "no listener has a certificate");
+    return -ENOTSUP;
 }
 
 const char *uproar_io_name(const struct uproar *u)

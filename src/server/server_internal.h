@@ -3,6 +3,7 @@
 #pragma once
 
 #include "conn/broker.h"
+#include "conn/judge.h"
 #include "conn/reactor.h"
 #include "uproar.h"
 
@@ -40,12 +41,14 @@ struct uproar {
     unsigned probe_count;
     struct uproar_callbacks on;
     void *user;
+    struct judge_hooks hooks; /* `on`, as the reactors call it */
     unsigned listener_count;
     uint16_t ports[IO_LISTENERS_MAX];
     _Alignas(64) _Atomic uint32_t calling; /* calls under way: see server_enter() */
-    _Atomic uint32_t next_done;            /* whose reactor tells a publisher the order */
-    _Atomic uint32_t next_sub;             /* whose a local subscription is */
-    char *strings;                         /* copies of tokens and origins */
+    _Atomic bool is_shut;
+    _Atomic uint32_t next_done; /* whose reactor tells a publisher the order */
+    _Atomic uint32_t next_sub;  /* whose a local subscription is */
+    char *strings;              /* copies of tokens and origins */
     const char **origins;
 };
 
@@ -62,14 +65,35 @@ void settings_log_probes(const struct uproar *u);
  * server_leave() the reactors, their rings and the log stay, whoever calls uproar_free() meanwhile.
  */
 ANY_THREAD bool server_enter(struct uproar *u) MUST_CHECK;
+/* The same, for what is of use during the drain too: until the reactors have stopped turning. */
+ANY_THREAD bool server_enter_until_end(struct uproar *u) MUST_CHECK;
 ANY_THREAD void server_leave(struct uproar *u);
-/* Once the drain has begun: waits for the calls under way, which do not block. */
-ANY_THREAD void server_wait_for_calls(struct uproar *u);
+/* The reactors have stopped turning: lets nobody in any more, and waits for the calls under way,
+ * which do not block. */
+ANY_THREAD void server_shut(struct uproar *u);
+
+/* -EINVAL: no kind; -EMSGSIZE; -EILSEQ. */
+int server_check_body(const struct uproar *u, struct bytes body, enum uproar_kind kind) MUST_CHECK;
 
 static inline struct bytes bytes_of(struct uproar_str s)
 {
     return (struct bytes){(const uint8_t *)s.at, s.at ? s.len : 0};
 }
+
+/* Hands the embedder's callbacks about peers to the reactors, if there are any. */
+void callbacks_init(struct uproar *u);
+
+static inline struct uproar_str str_of(struct bytes b)
+{
+    return (struct uproar_str){(const char *)b.at, b.len};
+}
+
+/* A message in public dress: all but its cursor and headers. slot_count: of each reactor. */
+void message_show(uint32_t slot_count, const struct message *m, struct uproar_message *out);
+enum { SHOWN_HEADERS_MAX = 100 };
+/* Returns how many. */
+size_t message_show_headers(const struct message *m,
+                            struct uproar_header out[static SHOWN_HEADERS_MAX]);
 
 /* Starts all workers and waits until they listen. On failure none is left. */
 int workers_start(struct uproar *u) MUST_CHECK;

@@ -35,6 +35,12 @@ static int refuse(char *why, size_t why_len, const char *line)
     return -EINVAL;
 }
 
+static int not_built(char *why, size_t why_len, const char *line)
+{
+    (void)refuse(why, why_len, line);
+    return -ENOTSUP;
+}
+
 /* --- strings ---------------------------------------------------------------------------------- */
 
 static size_t copy_size(const char *s)
@@ -202,6 +208,11 @@ static int check_limits(const struct uproar_options *o, char *why, size_t why_le
         o->drain_ms > INTERVAL_MS_MAX || o->history_ms > INTERVAL_MS_MAX ||
         o->stream_max_ms > INTERVAL_MS_MAX)
         return refuse(why, why_len, "intervals are at most a day");
+    for (size_t i = 0; i < o->listen_count; i++)
+        if (o->listen[i].stomp_tcp || o->listen[i].cert_file || o->listen[i].key_file)
+            return not_built(why, why_len, "STOMP and TLS are not in this version");
+    if (o->target)
+        return not_built(why, why_len, "load-test endpoints are not in this version");
     if ((unsigned)o->slow > UPROAR_SLOW_LATEST)
         return refuse(why, why_len, "slow is none of enum uproar_slow");
     return 0;
@@ -240,8 +251,9 @@ int settings_init(struct uproar *u, const struct uproar_options *given, char *wh
     if (given->size < sizeof(size_t) || given->size > sizeof(o))
         return refuse(why, why_len, "options.size is not that of this library or an older one");
     memcpy(&o, given, given->size); /* an older program's is shorter: the rest are defaults */
-    if (check_limits(&o, why, why_len) != 0)
-        return -EINVAL;
+    int err = check_limits(&o, why, why_len);
+    if (err != 0)
+        return err;
     u->on = o.on;
     u->user = o.user;
     u->broker.sink = (struct logline_sink){.write = o.on.on_log, .user = o.user};
@@ -249,7 +261,7 @@ int settings_init(struct uproar *u, const struct uproar_options *given, char *wh
     u->worker_count = DEFAULT(o.thread_count, process_cpu_count());
     if (u->worker_count > THREADS_MAX)
         u->worker_count = THREADS_MAX;
-    const int err = choose_io(u, &o, why, why_len);
+    err = choose_io(u, &o, why, why_len);
     if (err != 0)
         return err;
     if (choose_capacity(u, &o, (struct span){(uint8_t *)why, why_len}) != 0)

@@ -18,11 +18,11 @@ struct uproar_sub {
     _Alignas(64) _Atomic uint64_t announced;
     uint64_t seen;
     int fd;
-    uint64_t epoch;
+    uint64_t epoch;      /* the log's; the server itself may be gone */
+    uint32_t slot_count; /* of each of its reactors */
 
     struct message *current; /* what the last call gave */
     struct uproar_header *headers;
-    size_t header_capacity;
     char pattern[TOPIC_MAX + 1];
 };
 
@@ -90,6 +90,7 @@ static int subscribe(struct uproar *u, struct bytes pattern, const struct local_
         return -ENOMEM;
     memcpy(s->pattern, pattern.at, pattern.len);
     s->epoch = log_epoch(u->broker.log);
+    s->slot_count = u->broker.slot_count;
     struct local_options o = *given;
     o.pattern = s->pattern;
     o.wake = wake;
@@ -136,49 +137,23 @@ void uproar_unsubscribe(struct uproar_sub **s_ptr)
 
 /* --- taking ----------------------------------------------------------------------------------- */
 
-static struct uproar_str str_of(struct bytes b)
+/* NULL: no memory. */
+static struct uproar_header *header_room(struct uproar_sub *s)
 {
-    return (struct uproar_str){(const char *)b.at, b.len};
-}
-
-static bool has_header_room(struct uproar_sub *s, size_t count)
-{
-    if (count < s->header_capacity)
-        return true;
-    const size_t capacity = s->header_capacity ? s->header_capacity * 2 : HEADERS_AT_FIRST;
-    struct uproar_header *headers = alloc_resize(s->headers, capacity * sizeof(*headers));
-    if (!headers)
-        return false;
-    s->headers = headers;
-    s->header_capacity = capacity;
-    return true;
-}
-
-/* As many as there is memory for. */
-static size_t list_headers(struct uproar_sub *s, const struct message *m)
-{
-    struct message_header h;
-    size_t at = 0, count = 0;
-    while (message_next_header(m, &at, &h) && has_header_room(s, count))
-        s->headers[count++] = (struct uproar_header){str_of(h.name), str_of(h.value)};
-    return count;
+    if (!s->headers)
+        s->headers = alloc_bytes(SHOWN_HEADERS_MAX * sizeof(*s->headers));
+    return s->headers;
 }
 
 static void show(struct uproar_sub *s, struct uproar_message *out)
 {
     const struct message *m = s->current;
-    const size_t header_count = m->headers_len > 0 ? list_headers(s, m) : 0;
-    *out = (struct uproar_message){
-        .topic = str_of(message_topic(m)),
-        .body = str_of(message_payload(m)),
-        .event = str_of(message_event(m)),
-        .content_type = str_of(message_content_type(m)),
-        .kind = m->kind == MESSAGE_TEXT ? UPROAR_TEXT : UPROAR_BINARY,
-        .headers = s->headers,
-        .header_count = header_count,
-        .cursor = {s->epoch, m->seq},
-        .time_ms = m->time_ms,
-    };
+    message_show(s->slot_count, m, out);
+    out->cursor = (struct uproar_cursor){s->epoch, m->seq};
+    if (m->headers_len > 0 && header_room(s)) {
+        out->header_count = message_show_headers(m, s->headers);
+        out->headers = s->headers;
+    }
 }
 
 static void show_gap(const struct local_gap *gap, struct uproar_gap *out)

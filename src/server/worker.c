@@ -66,7 +66,7 @@ static void *worker_main(void *arg)
         while (reactor_turn(r))
             continue;
         wait_for_the_others(w);
-        server_wait_for_calls(w->server);
+        server_shut(w->server);
     }
     reactor_fini(r);
     tell_thread(w, false);

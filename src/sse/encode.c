@@ -156,6 +156,28 @@ void sse_add_open(struct text *out, uint32_t retry_ms, struct bytes cursor)
     text_add_str(out, "\n");
 }
 
+static void put_direct(struct writer *w, struct bytes body, enum message_kind kind)
+{
+    if (kind == MESSAGE_TEXT) {
+        put_text(w, body);
+    } else {
+        put_field(w, BYTES_LITERAL("event: "), BYTES_LITERAL("binary"));
+        writer_put(w, BYTES_LITERAL("data: "));
+        writer_put_base64(w, body);
+        writer_put(w, BYTES_LITERAL("\n"));
+    }
+    writer_put(w, BYTES_LITERAL("\n"));
+}
+
+void sse_add_direct(struct text *out, struct bytes body, enum message_kind kind)
+{
+    struct writer size = {0};
+    put_direct(&size, body, kind);
+    struct writer w = {.at = text_extend(out, size.len)};
+    if (w.at)
+        put_direct(&w, body, kind);
+}
+
 void sse_add_gap(struct text *out, const struct gap *gap)
 {
     char resumed[CURSOR_TEXT_MAX];

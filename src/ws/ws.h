@@ -16,6 +16,7 @@ enum ws_close_code {
     WS_CLOSE_PROTOCOL_ERROR = 1002,
     WS_CLOSE_UNSUPPORTED = 1003,
     WS_CLOSE_NO_STATUS = 1005, /* never on the wire: a close frame without a code */
+    WS_CLOSE_ABNORMAL = 1006,  /* the same: the connection was lost */
     WS_CLOSE_BAD_TEXT = 1007,
     WS_CLOSE_POLICY = 1008,
     WS_CLOSE_TOO_BIG = 1009,

@@ -201,3 +201,67 @@ Test(server, metrics_tell_the_length_they_need)
     cr_assert(ge(int, uproar_metrics(u, NULL, 0), 1));
     cr_assert(eq(int, uproar_free(&u), 0));
 }
+
+/* --- a listener of the embedder's own --------------------------------------------------------- */
+
+static int own_listener(int backlog)
+{
+    const struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
+    const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    cr_assert(eq(int, bind(fd, (const struct sockaddr *)&at, sizeof(at)), 0));
+    if (backlog > 0)
+        cr_assert(eq(int, listen(fd, backlog), 0));
+    return fd;
+}
+
+static int start_on(int fd, struct uproar **u, char why[static 256])
+{
+    const struct uproar_listen listen = {.fd = fd};
+    struct uproar_options o;
+    uproar_options_init(&o, sizeof(o));
+    o.listen = &listen;
+    o.listen_count = 1;
+    o.thread_count = 2;
+    return uproar_start(&o, u, why, 256);
+}
+
+Test(server, takes_a_listening_descriptor, .timeout = 60)
+{
+    struct uproar *u;
+    char why[256];
+    const unsigned before = count_descriptors();
+    const int fd = own_listener(16);
+    cr_assert(eq(int, start_on(fd, &u, why), 0), "%s", why);
+    for (int i = 0; i < 8; i++) /* whichever reactor takes it */
+        close(subscribe(u));
+    cr_assert(eq(int, uproar_free(&u), 0));
+    cr_assert(eq(u32, count_descriptors(), before));
+}
+
+Test(server, leaves_a_descriptor_that_it_refuses)
+{
+    struct uproar *u;
+    char why[256];
+    const int fd = own_listener(0);
+    cr_assert(eq(int, start_on(fd, &u, why), -EINVAL));
+    cr_assert(strstr(why, "is not a listening TCP socket") != NULL, "%s", why);
+    cr_assert(eq(int, close(fd), 0));
+}
+
+Test(server, refuses_what_is_not_built_yet)
+{
+    struct uproar *u;
+    char why[256];
+    struct uproar_listen listen = {.address = "127.0.0.1:0", .stomp_tcp = true};
+    struct uproar_options o;
+    uproar_options_init(&o, sizeof(o));
+    o.listen = &listen;
+    o.listen_count = 1;
+    cr_assert(eq(int, uproar_start(&o, &u, why, sizeof(why)), -ENOTSUP));
+    listen = (struct uproar_listen){.address = "127.0.0.1:0", .cert_file = "x"};
+    cr_assert(eq(int, uproar_start(&o, &u, why, sizeof(why)), -ENOTSUP));
+    listen.cert_file = NULL;
+    o.target = true;
+    cr_assert(eq(int, uproar_start(&o, &u, why, sizeof(why)), -ENOTSUP));
+    cr_assert(strstr(why, "not in this version") != NULL, "%s", why);
+}
