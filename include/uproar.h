@@ -181,11 +181,10 @@ struct uproar_options {
 /* Sets *o to the defaults. size: sizeof(struct uproar_options) as the caller compiled it. */
 UPROAR_API void uproar_options_init(struct uproar_options *o, size_t size);
 
-/* BLOCKS until it listens. On failure *out is NULL and `why` holds one line for people, as
- * clean as those of on_log.
- * -EINVAL: an option; -EADDRINUSE: a listen address, `why` names a free port; -ENOTSUP: the I/O
- * backend that was asked for does not work here, or this version has not what was; -ENOMEM, -EMFILE
- * and what the system says. */
+/* BLOCKS until it listens. *out is set before the first callback. On failure it is NULL, and `why`
+ * holds one line for people, as clean as those of on_log. -EINVAL: an option; -EADDRINUSE: a listen
+ * address, `why` names a free port; -ENOTSUP: the I/O backend that was asked for does not work
+ * here, or this version has not what was; -ENOMEM, -EMFILE and what the system says. */
 UPROAR_API int uproar_start(const struct uproar_options *o, struct uproar **out, char *why,
                             size_t why_len);
 

@@ -152,16 +152,16 @@ int uproar_start(const struct uproar_options *o, struct uproar **out, char *why,
         return -ENOMEM;
     pthread_mutex_init(&u->gate.lock, NULL);
     pthread_cond_init(&u->gate.changed, NULL);
+    *out = u; /* callbacks may need it before we return */
     const int err = start(u, o, why, why_len);
     if (err != 0) {
+        *out = NULL;
         if (why[0] == '\0')
             snprintf(why, why_len, "cannot start: %s", strerror(-err));
         logline_clean(why);
         destroy(u);
-        return err;
     }
-    *out = u;
-    return 0;
+    return err;
 }
 
 int uproar_port(const struct uproar *u, size_t listen_index)

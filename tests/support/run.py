@@ -330,6 +330,7 @@ def integration(way):
 
 SUITES = {
     'lint': listed_suite('test', 'lint', 1),  # they use all processors themselves
+    'examples': listed_suite('test', 'examples', 1),
     'unit': listed_suite('test', 'unit'),
     'integration': integration('test'),
     'unit-asan': listed_suite('asan', 'unit'),
