@@ -98,26 +98,15 @@ static ON_REACTOR bool regain_place(struct reactor *r, struct local *l)
     return false;
 }
 
-/* seq_cst on both sides: "say that I wait, then look for room" pairs with "take, then look whether
- * somebody waits" in local_next(). False: it waits. */
-static ON_REACTOR bool has_room(struct local *l, const struct message *m)
+/* False: it waits for room. Who took all of it meanwhile, and found that nobody waits, is woken by
+ * flush(), and looks again: ask_for_more() in local_pull.c. */
+static ON_REACTOR bool push(struct reactor *r, struct local *l, struct message *m)
 {
-    if (log_ring_has_room(&l->ring, m))
-        return true;
-    atomic_store_explicit(&l->blocked, true, memory_order_seq_cst);
     if (!log_ring_has_room(&l->ring, m)) {
+        atomic_store_explicit(&l->blocked, true, memory_order_seq_cst);
         l->was_blocked = true;
         return false;
     }
-    atomic_store_explicit(&l->blocked, false, memory_order_relaxed);
-    return true;
-}
-
-/* False: there is no room. */
-static ON_REACTOR bool push(struct reactor *r, struct local *l, struct message *m)
-{
-    if (!has_room(l, m))
-        return false;
     message_ref(m, 1);
     const bool pushed = log_ring_push(&l->ring, m);
     ASSERT(pushed); /* only we push */
@@ -136,7 +125,7 @@ static ON_REACTOR uint64_t next_offered(struct reactor *r, const struct local *l
     return seq;
 }
 
-/* As far as there is room. */
+/* As far as there is room. What is skipped is told, however far one walk looks. */
 static ON_REACTOR void offer_messages(struct reactor *r, struct local *l)
 {
     struct set_walk walk;
@@ -151,7 +140,9 @@ static ON_REACTOR void offer_messages(struct reactor *r, struct local *l)
         if (m->kind == MESSAGE_END || !push(r, l, m))
             return;
     }
-    if (walk.seen_seq > l->position)
+    if (skipped)
+        jump(r, l, walk.seen_seq, GAP_SLOW);
+    else if (walk.seen_seq > l->position)
         l->position = walk.seen_seq;
 }
 
@@ -186,7 +177,7 @@ static ON_REACTOR void flush(struct reactor *r, struct local *l)
         return;
     if (is_behind(l) && regain_place(r, l))
         offer_messages(r, l);
-    wake(l);
+    wake(l); /* also when it is only to see that we wait */
     if (!l->set || is_waited_for(l))
         return;
     if (finish_has_all(r, l->set, l->position) || !is_behind(l))
@@ -283,19 +274,26 @@ static ON_REACTOR void cut_off(struct local *l)
         continue;
 }
 
+/* Up to where it has been offered everything: of what was not consumed, nobody knows whose it is.
+ */
+static ON_REACTOR struct cursor last_place(const struct reactor *r, const struct local *l)
+{
+    const uint64_t consumed = r->subscriptions.history.next_seq - 1;
+    if (!l->has_joined)
+        return l->options.after;
+    return place_cursor(r, is_behind(l) || consumed < l->position ? l->position : consumed);
+}
+
 /* What it will not be offered any more is a gap before the end. */
 static ON_REACTOR void end_with_server(struct reactor *r, struct local *l)
 {
-    const uint64_t head = log_head(r->broker->log);
-    const bool has_ended = atomic_load_explicit(&l->has_ended, memory_order_relaxed);
+    const struct cursor after = last_place(r, l), head = place_cursor(r, log_head(r->broker->log));
     cut_off(l);
-    if (!has_ended && (l->has_joined ? is_behind(l) : l->options.after.seq < head)) {
-        const struct cursor after = l->has_joined ? place_cursor(r, l->position) : l->options.after;
-        l->last_gap = (struct local_gap){after, place_cursor(r, head)};
-        l->has_last_gap = true;
-    }
-    if (!has_ended)
-        end(r, l);
+    if (atomic_load_explicit(&l->has_ended, memory_order_relaxed))
+        return;
+    l->last_gap = (struct local_gap){after, head};
+    l->has_last_gap = after.epoch != head.epoch || after.seq < head.seq;
+    end(r, l);
 }
 
 /* --- mail ------------------------------------------------------------------------------------- */

@@ -32,7 +32,7 @@ int local_join(struct local *l, struct reactor *r)
 }
 
 /* Half of the ring at a time: mail for every message would cost more than the message. seq_cst: see
- * has_room() in local.c. */
+ * push() in local.c. */
 static void ask_for_more(struct local *l, bool is_empty)
 {
     if (!atomic_load_explicit(&l->blocked, memory_order_seq_cst))

@@ -37,6 +37,7 @@ STATEMENTS = [
     ('conn/websocket.c', '(void)begin_wait(r, c, WAIT_MEMORY);'),
     ('conn/poll.c', 'answer_no_room(r, c, q);\n        return true;'),
     ('conn/poll.c', 'batch_recycle(r);'),
+    ('conn/local.c', 'l->was_blocked = true;\n        return false;'),
 ]
 
 

@@ -143,6 +143,12 @@ static void draw_crowd(struct scenario *s, struct random *r)
         s->subscriber_count = random_between(r, 6, 12);
 }
 
+/* From a copy: without them a seed is what it was before there were any. */
+static void draw_pullers(struct scenario *s, struct random random)
+{
+    s->puller_count = random_one_in(&random, 3) ? random_between(&random, 1, PULLERS_MAX) : 0;
+}
+
 void scenario_draw(struct scenario *s, struct random *random)
 {
     memset(s, 0, sizeof(*s));
@@ -160,6 +166,7 @@ void scenario_draw(struct scenario *s, struct random *random)
     s->laggard = random_one_in(random, 3) ? (int)random_below(random, s->reactor_count) : -1;
     s->allocation_ns = ONE_OF(random, 0, 100, 10000, 100000);
     s->stall_us = ONE_OF(random, 0, 2000, 20000);
+    draw_pullers(s, *random);
 }
 
 void scenario_shorten(struct scenario *s)
@@ -170,6 +177,7 @@ void scenario_shorten(struct scenario *s)
     s->subscriber_count = 3;
     s->nuisance_count = 1;
     s->silent_count = 0;
+    s->puller_count = 1;
     s->publishes_each = 6;
     s->is_full = s->finishes_topics = s->drains_early = s->has_bystander = false;
     s->settings.conn_count_max = PEERS_AND_SOME;
@@ -201,10 +209,12 @@ void scenario_draw_filters(const struct scenario *s, struct random *random, stru
 void scenario_print(const struct scenario *s)
 {
     const struct broker_settings *b = &s->settings;
-    printf("  %u reactors of %u slots, %u publishers, %u ws publishers, %u threads, %u publishes "
+    printf("  %u reactors of %u slots, %u publishers, %u ws publishers, %u threads, %u pullers, %u "
+           "publishes "
            "each of up to %u bytes, %u subscribers\n",
            s->reactor_count, s->slot_count, s->publisher_count, s->ws_publisher_count,
-           s->thread_count, s->publishes_each, s->payload_max, s->subscriber_count);
+           s->thread_count, s->puller_count, s->publishes_each, s->payload_max,
+           s->subscriber_count);
     printf("  history %u, %lu bytes, %u ms; slow policy %d; rings %u (%lu bytes), inbox %u; "
            "connections %u; bodies %lu bytes\n",
            b->history_count, (unsigned long)b->history_bytes, b->history_ms, (int)b->slow,

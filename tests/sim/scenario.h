@@ -6,7 +6,7 @@
 #include "sim/kernel.h"
 #include "sim/truth.h"
 
-enum { TOPICS_MAX = 6, THREADS_MAX = 3 };
+enum { TOPICS_MAX = 6, THREADS_MAX = 3, PULLERS_MAX = 3 };
 
 struct scenario {
     unsigned reactor_count;
@@ -21,6 +21,7 @@ struct scenario {
     unsigned topic_count;
     unsigned publisher_count, ws_publisher_count, thread_count; /* threads: log_append() directly */
     bool threads_in_step;
+    unsigned puller_count; /* threads: local subscriptions */
     unsigned subscriber_count, nuisance_count, silent_count;
     unsigned publishes_each;
     int laggard;       /* a reactor that seldom gets its turn; -1: none */

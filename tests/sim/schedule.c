@@ -12,10 +12,10 @@ enum {
     STALL = 100, /* once in so many interruptions somebody loses its processor for long */
     POINTS_MAX = 150,
     POINTS_FEW = 6, /* now and then one step of a few after the other, among those of the others */
-    CANDIDATES_MAX = KERNEL_REACTORS_MAX + THREADS_MAX + PEERS_MAX,
+    CANDIDATES_MAX = KERNEL_REACTORS_MAX + THREADS_MAX + PULLERS_MAX + PEERS_MAX,
 };
 
-enum actor { ACTOR_REACTOR, ACTOR_THREAD, ACTOR_PEER };
+enum actor { ACTOR_REACTOR, ACTOR_THREAD, ACTOR_PULLER, ACTOR_PEER };
 
 struct candidate {
     enum actor actor;
@@ -50,7 +50,7 @@ static void check_turn(const struct reactor_run *run)
               "a turn of reactor %u takes %lu ms", run->index, (unsigned long)ms);
 }
 
-static void run_reactor(void *user)
+static ENTERS_REACTOR void run_reactor(void *user)
 {
     struct reactor_run *run = user;
     struct world *w = run->world;
@@ -59,6 +59,7 @@ static void run_reactor(void *user)
         run->ran_ns = 0;
         run->resumed_ns = w->kernel.now_ns;
     }
+    locals_fini(&w->reactors[run->index]); /* while pullers still pull, as when a server ends */
 }
 
 void schedule_init(struct world *w)
@@ -69,6 +70,8 @@ void schedule_init(struct world *w)
     }
     for (unsigned i = 0; i < w->scenario.thread_count; i++)
         thread_init(&w->threads[i], w);
+    for (unsigned i = 0; i < w->scenario.puller_count; i++)
+        puller_init(&w->pullers[i], w, i);
 }
 
 void schedule_fini(struct world *w)
@@ -77,6 +80,8 @@ void schedule_fini(struct world *w)
         fiber_free(&w->fibers[i]);
     for (unsigned i = 0; i < w->scenario.thread_count; i++)
         thread_fini(&w->threads[i]);
+    for (unsigned i = 0; i < w->scenario.puller_count; i++)
+        puller_fini(&w->pullers[i]);
 }
 
 bool schedule_reactors_are_over(const struct world *w)
@@ -91,6 +96,14 @@ bool schedule_threads_are_over(const struct world *w)
 {
     for (unsigned i = 0; i < w->scenario.thread_count; i++)
         if (!fiber_has_returned(w->threads[i].fiber))
+            return false;
+    return true;
+}
+
+bool schedule_pullers_are_over(const struct world *w)
+{
+    for (unsigned i = 0; i < w->scenario.puller_count; i++)
+        if (!fiber_has_returned(w->pullers[i].fiber))
             return false;
     return true;
 }
@@ -117,6 +130,12 @@ static uint64_t thread_next_ns(const struct world *w, unsigned index)
     return fiber_has_returned(t->fiber) ? UINT64_MAX : t->next_ns;
 }
 
+static uint64_t puller_next_ns(const struct world *w, unsigned index)
+{
+    const struct puller *p = &w->pullers[index];
+    return fiber_has_returned(p->fiber) ? UINT64_MAX : p->next_ns;
+}
+
 static uint64_t next_ns(const struct world *w, struct candidate c)
 {
     switch (c.actor) {
@@ -124,6 +143,8 @@ static uint64_t next_ns(const struct world *w, struct candidate c)
         return reactor_next_ns(w, c.index);
     case ACTOR_THREAD:
         return thread_next_ns(w, c.index);
+    case ACTOR_PULLER:
+        return puller_next_ns(w, c.index);
     case ACTOR_PEER:
         return w->peers[c.index]->next_ns;
     }
@@ -149,6 +170,7 @@ static uint64_t find(const struct world *w, struct candidates *found)
     found->count = 0;
     add(w, found, ACTOR_REACTOR, w->scenario.reactor_count, &earliest_ns);
     add(w, found, ACTOR_THREAD, w->scenario.thread_count, &earliest_ns);
+    add(w, found, ACTOR_PULLER, w->scenario.puller_count, &earliest_ns);
     add(w, found, ACTOR_PEER, w->peer_count, &earliest_ns);
     return earliest_ns;
 }
@@ -179,6 +201,8 @@ static ENTERS_REACTOR void check_sleepers(const struct world *w)
             continue;
         SIM_CHECK("wake-up", !log_has_work(w->broker->log, i),
                   "reactor %u sleeps although the log has something for it", i);
+        SIM_CHECK("wake-up", !mail_waits(&w->reactors[i]),
+                  "reactor %u sleeps although there is mail for it", i);
         check_offered(w, i);
     }
 }
@@ -197,9 +221,11 @@ static void stall(struct world *w, struct candidate c)
 {
     const uint64_t until_ns =
         w->kernel.now_ns + UINT64_C(1000) * random_between(&w->random, 1, w->scenario.stall_us);
-    trace("%s %u stalls", c.actor == ACTOR_THREAD ? "thread" : "reactor", c.index);
-    *(c.actor == ACTOR_THREAD ? &w->threads[c.index].next_ns : &w->stalled_until_ns[c.index]) =
-        until_ns;
+    static const char *const names[] = {"reactor", "thread", "puller"};
+    uint64_t *const next_ns[] = {&w->stalled_until_ns[c.index], &w->threads[c.index].next_ns,
+                                 &w->pullers[c.index].next_ns};
+    trace("%s %u stalls", names[c.actor], c.index);
+    *next_ns[c.actor] = until_ns;
     if (until_ns > w->all_run_ns)
         w->all_run_ns = until_ns;
 }
@@ -233,6 +259,9 @@ static void go_on(struct world *w, struct candidate c)
         return;
     case ACTOR_THREAD:
         resume(w, w->threads[c.index].fiber, c);
+        return;
+    case ACTOR_PULLER:
+        resume(w, w->pullers[c.index].fiber, c);
         return;
     case ACTOR_PEER:
         w->peers[c.index]->kind->act(w->peers[c.index]);

@@ -11,4 +11,5 @@ void schedule_init(struct world *w);
 void schedule_fini(struct world *w);
 void schedule_step(struct world *w);
 bool schedule_reactors_are_over(const struct world *w);
+bool schedule_pullers_are_over(const struct world *w);
 bool schedule_threads_are_over(const struct world *w);

@@ -193,9 +193,18 @@ static void live(struct world *w)
     }
 }
 
+static bool pullers_are_at_rest(const struct world *w)
+{
+    for (unsigned i = 0; i < w->scenario.puller_count; i++)
+        if (!puller_is_at_rest(&w->pullers[i]))
+            return false;
+    return true;
+}
+
 static bool is_settled(const struct world *w)
 {
-    return schedule_threads_are_over(w) && truth_is_complete(&w->truth) && !not_at_rest(w);
+    return schedule_threads_are_over(w) && truth_is_complete(&w->truth) && !not_at_rest(w) &&
+           pullers_are_at_rest(w);
 }
 
 /* Nothing goes wrong any more: everybody gets all there is. */
@@ -209,7 +218,7 @@ static void settle(struct world *w)
         if (i == SETTLE_STEPS_MAX || w->kernel.now_ns > end_ns) {
             truth_judge(&w->truth);
             sim_fail("rest", "%s has not come to rest",
-                     not_at_rest(w) ? not_at_rest(w)->name : "a thread");
+                     not_at_rest(w) ? not_at_rest(w)->name : "a thread or puller");
         }
         schedule_step(w);
         promises_retention(w);
@@ -225,18 +234,40 @@ static unsigned open_count(const struct world *w)
     return count;
 }
 
+/* Until their reactors have heard that they left. */
+static bool pullers_subscribe(const struct world *w)
+{
+    for (unsigned i = 0; i < w->scenario.puller_count; i++)
+        if (w->pullers[i].local)
+            return true;
+    for (unsigned i = 0; i < w->scenario.reactor_count; i++)
+        if (!list_is_empty(&w->reactors[i].locals.known))
+            return true;
+    return false;
+}
+
 /* Who is not there any more leaves nothing behind. */
 static void leave(struct world *w)
 {
     const uint64_t end_ns = w->kernel.now_ns + SETTLE_NS;
     trace("everybody leaves");
     set_goal(w, PEER_LEAVE);
-    for (int i = 0; open_count(w) > 0; i++) {
+    for (unsigned i = 0; i < w->scenario.puller_count; i++) {
+        w->pullers[i].leaves = true;
+        w->pullers[i].next_ns = w->kernel.now_ns;
+    }
+    for (int i = 0; open_count(w) > 0 || pullers_subscribe(w); i++) {
         if (i == SETTLE_STEPS_MAX || w->kernel.now_ns > end_ns)
             sim_fail("let go", "%u connections are open although everybody left", open_count(w));
         schedule_step(w);
     }
     promises_let_go(w);
+}
+
+static bool everything_is_over(const struct world *w)
+{
+    return schedule_reactors_are_over(w) && schedule_threads_are_over(w) &&
+           schedule_pullers_are_over(w);
 }
 
 static void drain(struct world *w)
@@ -253,7 +284,7 @@ static void drain(struct world *w)
     atomic_store(&w->broker->drain_ns, began_ns);
     for (unsigned i = 0; i < w->scenario.reactor_count; i++)
         io_wake(w->reactors[i].io);
-    for (int i = 0; !schedule_reactors_are_over(w) || !schedule_threads_are_over(w); i++) {
+    for (int i = 0; !everything_is_over(w); i++) {
         if (i == DRAIN_STEPS_MAX || w->kernel.now_ns > end_ns)
             sim_fail("drain", "the drain does not end");
         schedule_step(w);

@@ -6,6 +6,7 @@
 #include "conn/reactor.h"
 #include "sim/kernel.h"
 #include "sim/peer.h"
+#include "sim/puller.h"
 #include "sim/scenario.h"
 #include "sim/thread.h"
 #include "sim/truth.h"
@@ -30,6 +31,7 @@ struct world {
     struct fiber *fibers[KERNEL_REACTORS_MAX]; /* the reactors' */
     struct reactor_run runs[KERNEL_REACTORS_MAX];
     struct thread threads[THREADS_MAX];
+    struct puller pullers[PULLERS_MAX];
     struct peer *peers[PEERS_MAX];
     unsigned peer_count;
     uint64_t step_count;
