@@ -371,7 +371,8 @@ ON_REACTOR void exchange_resume(struct reactor *r, struct conn *c)
         c->inbound->wait = WAIT_NONE;
     if (is_waiting(c))
         return;
-    size_t scanned = c->inbound && !in_body(c) ? c->inbound->scanned : 0;
+    /* Of a part of a head alone: behind a question stands another request. */
+    size_t scanned = c->inbound && c->inbound->state == INBOUND_HEAD ? c->inbound->scanned : 0;
     struct text held = inbound_unpark(c);
     struct span in = {held.at, held.len};
     if (has_verdict(c))

@@ -368,6 +368,21 @@ Test(callbacks, keep_what_comes_behind_a_question)
     close(other);
 }
 
+/* How far its head was searched, when that came in two, says nothing about the next one's. */
+Test(callbacks, keep_a_request_behind_a_question_whose_head_was_cut)
+{
+    embedder.open = UPROAR_LATER;
+    const int fd =
+        client("HEAD /t/a HTTP/1.1\r\n" HOST "X-Long: 0123456789012345678901234567890123");
+    usleep(20000);
+    const char rest[] = "\r\n\r\nGET /healthz HTTP/1.1\r\n" HOST "\r\n";
+    cr_assert(eq(i64, send(fd, rest, sizeof(rest) - 1, 0), (ssize_t)sizeof(rest) - 1));
+    wait_for(&embedder.asked, 1);
+    answer(UPROAR_ALLOW);
+    read_until(fd, "ok\n");
+    close(fd);
+}
+
 Test(callbacks, do_not_wait_for_a_verdict_for_ever)
 {
     embedder.open = UPROAR_LATER;
