@@ -307,6 +307,14 @@ static ON_REACTOR void open_after_end(struct reactor *r, struct local *l)
     give_up(r, l);
 }
 
+/* It may have said that it leaves, and not asked yet: then it finds that somebody has, and sends no
+ * mail; or it has, and that mail is the last. */
+static ON_REACTOR void give_up_unless_asked(struct reactor *r, struct local *l)
+{
+    if (!atomic_exchange_explicit(&l->asked, true, memory_order_seq_cst))
+        give_up(r, l);
+}
+
 /* It joins, has made room, has taken a gap, or leaves. */
 ON_REACTOR void local_open_mail(struct reactor *r, struct mail *m)
 {
@@ -317,7 +325,7 @@ ON_REACTOR void local_open_mail(struct reactor *r, struct mail *m)
     }
     atomic_store_explicit(&l->asked, false, memory_order_seq_cst);
     if (atomic_load_explicit(&l->leaves, memory_order_seq_cst)) {
-        give_up(r, l);
+        give_up_unless_asked(r, l);
         return;
     }
     if (!l->has_joined)
