@@ -113,6 +113,17 @@ static void tell_chain(struct message *chain)
         message_ordered(m, -ESHUTDOWN);
 }
 
+/* What the rings that have not got it would hold. Images are counted in what ends with us, messages
+ * may be kept outside: those reactors will not ask for any. */
+static void let_go_of_pending(struct log *l)
+{
+    const unsigned missing = l->reactor_count - l->next_reactor;
+    tell_chain(l->pending);
+    for (unsigned i = 0; l->pending && i < missing; i++)
+        message_retire_images(l->pending);
+    log_unref_chain(l->pending, missing, l->reactor_count);
+}
+
 void log_free(struct log **l_ptr)
 {
     struct log *l = *l_ptr;
@@ -120,12 +131,11 @@ void log_free(struct log **l_ptr)
     if (!l)
         return;
     l->engine->close(l);
-    tell_chain(l->pending);
-    /* What the rings that have not got it would hold. */
-    log_unref_chain(l->pending, l->reactor_count - l->next_reactor, l->reactor_count);
+    let_go_of_pending(l);
     for (unsigned i = 0; i < l->reactor_count; i++)
         for (struct message *m; (m = log_ring_pop(&l->reactors[i].ring));) {
             message_ordered(m, -ESHUTDOWN);
+            message_retire_images(m);
             message_unref(&m);
         }
     rings_fini(l);

@@ -231,6 +231,36 @@ Test(log, gives_up_every_reference_when_it_ends)
     }
 }
 
+static struct image *build(const struct message *m, void *user)
+{
+    (void)m;
+    (void)user;
+    return image_new(10);
+}
+
+/* One of two reactors has had all of it and retired its images, as its history does at the end; the
+ * other came to nothing: two are in its ring, one is half delivered. Somebody outside keeps them.
+ */
+Test(log, leaves_no_image_to_those_who_keep_a_message_after_it)
+{
+    static _Atomic uint64_t total;
+    struct message *kept[3];
+    struct log *l = new_log(options(2, 2));
+    for (unsigned i = 0; i < 3; i++) {
+        kept[i] = message_of(1);
+        message_ref(kept[i], 1);
+        cr_assert(eq(int, append(l, kept[i]), 0));
+        cr_assert(eq(u64, consume(l, 0), i + 1));
+        cr_assert(ne(ptr, (void *)(uintptr_t)message_image(kept[i], IMAGE_SSE, build, NULL, &total),
+                     NULL));
+        message_retire_images(kept[i]);
+    }
+    log_free(&l);
+    cr_assert(eq(u64, atomic_load(&total), 0));
+    for (unsigned i = 0; i < 3; i++)
+        message_unref(&kept[i]);
+}
+
 Test(log, may_be_freed_twice_or_never_made)
 {
     struct log *l = NULL;
