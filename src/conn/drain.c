@@ -70,15 +70,23 @@ static bool has_unanswered(const struct reactor *r, bool in_time)
     return false;
 }
 
+/* What was accepted, and has not come through this reactor yet. */
+static bool is_behind_the_log(const struct reactor *r)
+{
+    const struct log *l = r->broker->log;
+    return log_inbox_len(l) > 0 || r->subscriptions.history.next_seq <= log_head(l);
+}
+
 static ON_REACTOR bool is_over(const struct reactor *r, uint64_t elapsed_ms, bool in_time)
 {
     if (atomic_load_explicit(&r->broker->end_now, memory_order_relaxed))
         return true;
     if (elapsed_ms > (uint64_t)r->broker->settings.drain_ms + DRAIN_GRACE_MS)
         return true;
+    if (in_time && (is_behind_the_log(r) || locals_are_behind(r)))
+        return false;
     return stream_count(r) == 0 && r->ending_count == 0 && slot_queue_is_empty(&r->flushes) &&
-           !fanout_has_work(&r->fanout) && !has_unanswered(r, in_time) &&
-           !(in_time && locals_are_behind(r));
+           !fanout_has_work(&r->fanout) && !has_unanswered(r, in_time);
 }
 
 ON_REACTOR bool drain_step(struct reactor *r)
@@ -100,7 +108,9 @@ ON_REACTOR bool drain_step(struct reactor *r)
         r->drained = true;
         atomic_fetch_add_explicit(&r->broker->drained_count, 1, memory_order_relaxed);
     }
-    /* The log and the listeners need every reactor until the last one is through. */
+    /* The log and the listeners need every reactor until the last one is through; and that one may
+     * have made room for what the others get only now. */
     return atomic_load_explicit(&r->broker->drained_count, memory_order_relaxed) <
-           r->broker->reactor_count;
+               r->broker->reactor_count ||
+           (in_time && is_behind_the_log(r));
 }
