@@ -34,11 +34,11 @@ int uproar_send(struct uproar *u, struct uproar_peer p, const void *body, size_t
     return err;
 }
 
-/* RFC 6455, 7.4: what may stand in a frame. */
+/* RFC 6455, 7.4: what may stand in a frame, but that 1002 is not the embedder's to say. */
 static bool is_close_code(int code)
 {
-    return (code >= 3000 && code <= 4999) || (code >= 1007 && code <= 1014) ||
-           (code >= 1000 && code <= 1003);
+    return (code >= 3000 && code <= 4999) || (code >= 1007 && code <= 1014) || code == 1000 ||
+           code == 1001 || code == 1003;
 }
 
 static struct bytes cut(struct bytes reason)

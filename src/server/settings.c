@@ -213,6 +213,8 @@ static int check_limits(const struct uproar_options *o, char *why, size_t why_le
             return not_built(why, why_len, "STOMP and TLS are not in this version");
     if (o->target)
         return not_built(why, why_len, "load-test endpoints are not in this version");
+    if ((unsigned)o->io > UPROAR_IO_EPOLL)
+        return refuse(why, why_len, "io is none of enum uproar_io");
     if ((unsigned)o->slow > UPROAR_SLOW_LATEST)
         return refuse(why, why_len, "slow is none of enum uproar_slow");
     return 0;
