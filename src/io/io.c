@@ -136,5 +136,6 @@ void probe_note(struct io_probe *out, const char *operation, int err, bool neede
     if (err == 0 || !needed || !out->usable)
         return;
     out->usable = false;
+    out->err = err;
     snprintf(out->why, sizeof(out->why), "%s: %s", operation, strerror(-err));
 }

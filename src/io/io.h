@@ -87,6 +87,7 @@ struct io_options {
 /* What trying each operation found. `why` is one line for people when the answer is no. */
 struct io_probe {
     bool usable;
+    int err; /* why not: -ENOMEM and -EMFILE say nothing about the backend */
     char why[160];
     char table[1024]; /* "operation  yes|no (errno)" lines, logged at start */
     /* Slots are descriptors of the process, in which other reactors' lie between: slot_count should

@@ -102,9 +102,10 @@ static int choose_io(struct uproar *u, const struct uproar_options *o, char *why
         return 0;
     if (o->io != UPROAR_IO_URING && try_io(u, IO_EPOLL))
         return 0;
+    const struct io_probe *last = &u->probes[u->probe_count - 1];
     snprintf(why, why_len, "--io %s does not work here: %s", io_backend_name(u->io.backend),
-             u->probes[u->probe_count - 1].why);
-    return -ENOTSUP;
+             last->why);
+    return last->err == -ENOMEM || last->err == -EMFILE ? last->err : -ENOTSUP;
 }
 
 void settings_log_probes(const struct uproar *u)
