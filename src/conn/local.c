@@ -125,23 +125,25 @@ static ON_REACTOR uint64_t next_offered(struct reactor *r, const struct local *l
     return seq;
 }
 
-/* As far as there is room. What is skipped is told, however far one walk looks. */
-static ON_REACTOR void offer_messages(struct reactor *r, struct local *l)
+/* As far as there is room. What is skipped is told, however far one walk looks. *told: there is
+ * something, be it only that we wait for room. */
+static ON_REACTOR void offer_messages(struct reactor *r, struct local *l, bool *told)
 {
     struct set_walk walk;
     bool skipped;
+    uint64_t seq;
     set_walk_begin(&walk, &r->subscriptions.history, l->set, l->position);
-    for (uint64_t seq; (seq = next_offered(r, l, &walk, &skipped)) != 0; l->position = seq) {
+    while ((seq = next_offered(r, l, &walk, &skipped)) != 0 && !skipped) {
         struct message *m = history_at(&r->subscriptions.history, seq);
-        if (skipped) {
-            jump(r, l, seq - 1, GAP_SLOW);
+        if (m->kind == MESSAGE_END)
             return;
-        }
-        if (m->kind == MESSAGE_END || !push(r, l, m))
+        *told = true;
+        if (!push(r, l, m))
             return;
+        l->position = seq;
     }
     if (skipped)
-        jump(r, l, walk.seen_seq, GAP_SLOW);
+        jump(r, l, seq != 0 ? seq - 1 : walk.seen_seq, GAP_SLOW);
     else if (walk.seen_seq > l->position)
         l->position = walk.seen_seq;
 }
@@ -175,9 +177,11 @@ static ON_REACTOR void flush(struct reactor *r, struct local *l)
 {
     if (!l->set || is_waited_for(l))
         return;
+    bool told = false;
     if (is_behind(l) && regain_place(r, l))
-        offer_messages(r, l);
-    wake(l); /* also when it is only to see that we wait */
+        offer_messages(r, l, &told);
+    if (told)
+        wake(l);
     if (!l->set || is_waited_for(l))
         return;
     if (finish_has_all(r, l->set, l->position) || !is_behind(l))
