@@ -27,12 +27,12 @@ MUST_RUN = ['uring']  # a run that skipped these did not test what it is for
 # Each way to build: compiler, meson's arguments, ninja's targets.
 Way = collections.namedtuple('Way', 'cc arguments targets')
 WAYS = {
-    'test': Way('gcc', [], ['all', 'tests', 'bench', 'simulation']),
+    'test': Way('gcc', [], ['all', 'tests', 'embed', 'bench', 'simulation']),
     # Covers clang's warnings (-Wthread-safety among them) and the fuzz targets in the same build.
     'asan': Way('clang', ['-Db_sanitize=address,undefined', '-Db_lundef=false',
                           '-Dc_args=-fsanitize=fuzzer-no-link'],
-                ['all', 'tests', 'bench', 'fuzz', 'simulation']),
-    'tsan': Way('clang', ['-Db_sanitize=thread', '-Db_lundef=false'], ['stress']),
+                ['all', 'tests', 'embed', 'bench', 'fuzz', 'simulation']),
+    'tsan': Way('clang', ['-Db_sanitize=thread', '-Db_lundef=false'], ['stress', 'embed']),
 }
 
 # What one program is asked to do, and what came of it.
@@ -249,10 +249,11 @@ def without_address_randomisation():
     return fixed if works else []
 
 
-def run_stress(title, builds, report, options):
-    # One at a time: each of them wants all processors for itself.
-    wrapper = without_address_randomisation()
-    listed_suite('tsan', 'stress', 1, wrapper)(title, builds, report, options)
+def under_tsan(suite, workers=WORKERS):
+    def runs(title, builds, report, options):
+        wrapper = without_address_randomisation()
+        listed_suite('tsan', suite, workers, wrapper)(title, builds, report, options)
+    return runs
 
 
 def fuzz_jobs(test, seconds):
@@ -332,8 +333,10 @@ SUITES = {
     'lint': listed_suite('test', 'lint', 1),  # they use all processors themselves
     'examples': listed_suite('test', 'examples', 1),
     'unit': listed_suite('test', 'unit'),
+    'embed': listed_suite('test', 'embed'),
     'integration': integration('test'),
     'unit-asan': listed_suite('asan', 'unit'),
+    'embed-asan': listed_suite('asan', 'embed'),
     'integration-asan': integration('asan'),
     'simulation': run_simulation,
     'simulation-asan': run_simulation_asan,
@@ -341,7 +344,8 @@ SUITES = {
     'reached': script('tests/sim/reached.py', 1200),
     'model': script('tests/model/run.py', 600),
     'fuzz': run_fuzz,
-    'stress': run_stress,
+    'stress': under_tsan('stress', 1),  # each of them wants all processors for itself
+    'embed-tsan': under_tsan('embed'),
 }
 
 
