@@ -235,7 +235,7 @@ static void meet_peers(struct uproar *u)
     CHECK_EQ(ws_try(&odd, u, "/t/t?deny", ""), 403);
     peer_close(&odd);
     peer_connect(&poll, u);
-    peer_say(&poll, "GET /t/t?after=now&wait=30 HTTP/1.1\r\nHost: x\r\n\r\n");
+    peer_say(&poll, "GET /t/t?after=earliest&wait=30 HTTP/1.1\r\nHost: x\r\n\r\n");
     ws_open(&gone, u, "/t/t");
     peer_close(&gone);
     publish_in_every_way(u);
