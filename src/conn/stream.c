@@ -141,7 +141,7 @@ static ON_REACTOR bool is_old(const struct reactor *r, const struct conn *c)
 
 ON_REACTOR void stream_timeout(struct reactor *r, struct conn *c)
 {
-    if (is_old(r, c)) {
+    if (is_old(r, c) && !conn_has(c, CONN_LOST)) {
         goodbye(r, c, 0, ""); /* it comes back, and resumes */
         return;
     }

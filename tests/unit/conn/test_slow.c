@@ -129,6 +129,26 @@ Test(slow, a_stream_that_takes_what_it_was_owed_has_its_next_heartbeat_in_time)
     teardown();
 }
 
+/* The end of its age would give it five more seconds. */
+Test(slow, a_stream_that_is_lost_and_old_is_reset_when_its_time_is_over)
+{
+    setup(4);
+    broker->settings.slow = SLOW_SKIP;
+    broker->settings.stream_max_ms = 4000;
+    subscribe("GET /t/t HTTP/1.1\r\nHost: x\r\nAccept: text/event-stream\r\n\r\n");
+    fake->room = 5;
+    fake->refill = 0;
+    for (unsigned i = 0; i < 12; i++) {
+        publish(i);
+        turns(1);
+    }
+    wait_ms(1100);
+    cr_assert(conn_has(&reactor->conns[0], CONN_LOST), "it was looked at, and took nothing");
+    wait_ms(5100); /* for the cut frame */
+    cr_assert(fake->closed);
+    teardown();
+}
+
 Test(slow, latest_sends_the_newest_of_each_topic_and_tells_what_it_skipped)
 {
     for (size_t room = 0; room < 400; room += 3) {
