@@ -24,12 +24,11 @@ int uproar_send(struct uproar *u, struct uproar_peer p, const void *body, size_t
                 enum uproar_kind kind)
 {
     const struct bytes b = {len > 0 ? body : "", len};
-    int err = server_check_body(u, b, kind);
-    if (err != 0)
-        return err;
     if (!server_enter_until_end(u))
         return -ESHUTDOWN;
-    err = direct_send(&u->broker, p.id, kind == UPROAR_TEXT ? MESSAGE_TEXT : MESSAGE_BINARY, b);
+    int err = server_check_body(u, b, kind);
+    if (err == 0)
+        err = direct_send(&u->broker, p.id, kind == UPROAR_TEXT ? MESSAGE_TEXT : MESSAGE_BINARY, b);
     server_leave(u);
     return err;
 }

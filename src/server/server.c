@@ -188,9 +188,12 @@ const char *uproar_io_name(const struct uproar *u)
 int uproar_stop(struct uproar *u)
 {
     uint64_t not_draining = 0;
+    const bool held = server_enter_until_end(u); /* a callback may call when nobody else may */
     if (!atomic_compare_exchange_strong(&u->broker.drain_ns, &not_draining, clock_monotonic_ns()))
         atomic_store(&u->broker.end_now, true);
     workers_wake(u);
+    if (held)
+        server_leave(u);
     return 0;
 }
 
@@ -240,8 +243,12 @@ int uproar_cursor_format(struct uproar_cursor c, char *out)
 
 int uproar_metrics(const struct uproar *u, char *out, size_t out_len)
 {
+    struct uproar *counted = (struct uproar *)(uintptr_t)u;
     struct text text = {0};
+    const bool held = server_enter_until_end(counted);
     metrics_add(&text, &u->broker);
+    if (held)
+        server_leave(counted);
     const int len = text.failed ? -ENOMEM : (int)text.len;
     if (out_len > 0 && len >= 0) {
         const size_t copied = text.len < out_len ? text.len : out_len - 1;

@@ -1,12 +1,15 @@
 /* The public API as an embedder uses it: start, publish from outside, stop, free; real sockets. */
 #include "uproar.h"
 
+#include "base/alloc.h"
+
 #include <arpa/inet.h>
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
 #include <dirent.h>
 #include <errno.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -264,4 +267,47 @@ Test(server, refuses_what_is_not_built_yet)
     o.target = true;
     cr_assert(eq(int, uproar_start(&o, &u, why, sizeof(why)), -ENOTSUP));
     cr_assert(strstr(why, "not in this version") != NULL, "%s", why);
+}
+
+/* --- calls under way when it ends ------------------------------------------------------------- */
+
+static _Thread_local bool dawdles;
+static _Atomic bool has_begun, is_back;
+static struct uproar *ending;
+
+static _Bool dawdle(void *user, size_t size)
+{
+    (void)user;
+    (void)size;
+    if (!dawdles)
+        return true;
+    dawdles = false;
+    has_begun = true;
+    usleep(300000);
+    return true;
+}
+
+static void *read_metrics(void *arg)
+{
+    char out[16];
+    (void)arg;
+    dawdles = true;
+    cr_assert(gt(int, uproar_metrics(ending, out, sizeof(out)), 0));
+    is_back = true;
+    return NULL;
+}
+
+Test(server, waits_for_whoever_reads_its_metrics, .timeout = 60)
+{
+    pthread_t thread;
+    ending = start_default();
+    alloc_set_gate(dawdle, NULL);
+    pthread_create(&thread, NULL, read_metrics, NULL);
+    while (!has_begun)
+        usleep(1000);
+    struct uproar *u = ending;
+    cr_assert(eq(int, uproar_free(&u), 0));
+    cr_assert(is_back, "freed under a call");
+    pthread_join(thread, NULL);
+    alloc_set_gate(NULL, NULL);
 }
