@@ -13,8 +13,12 @@
 
 /* --- tickets ---------------------------------------------------------------------------------- */
 
-/* A question's number, never 0, above the place of its connection among all slots. It stands in the
- * reactor's table while it is open: whoever takes it out decides. */
+/* What stands in the reactor's table for a connection: an open question's number, above these; or
+ * what became of it. */
+enum { QUESTION_NONE, QUESTION_ALLOWED };
+
+/* A question's number above the place of its connection among all slots. It stands in the table
+ * while it is open: whoever takes it out decides. */
 static uint64_t ticket_of(const struct reactor *r, uint32_t slot, uint32_t question)
 {
     return (uint64_t)question << 32 | ((uint64_t)r->index * r->slot_count + slot);
@@ -27,8 +31,8 @@ static ON_REACTOR _Atomic uint32_t *question_of(struct reactor *r, const struct 
 
 static ON_REACTOR uint64_t open_ticket(struct reactor *r, const struct conn *c, struct peer *p)
 {
-    if (++r->last_question == 0)
-        r->last_question = 1;
+    if (++r->last_question <= QUESTION_ALLOWED)
+        r->last_question = QUESTION_ALLOWED + 1;
     p->question = r->last_question;
     atomic_store_explicit(question_of(r, c), p->question, memory_order_release);
     return ticket_of(r, reactor_slot(r, c), p->question);
@@ -38,7 +42,7 @@ static ON_REACTOR uint64_t open_ticket(struct reactor *r, const struct conn *c, 
 static ON_REACTOR bool close_ticket(struct reactor *r, const struct conn *c, const struct peer *p)
 {
     uint32_t question = p->question;
-    return atomic_compare_exchange_strong_explicit(question_of(r, c), &question, 0,
+    return atomic_compare_exchange_strong_explicit(question_of(r, c), &question, QUESTION_NONE,
                                                    memory_order_acq_rel, memory_order_relaxed);
 }
 
@@ -205,10 +209,12 @@ static ON_REACTOR void judged(struct reactor *r, struct conn *c, enum verdict v)
     }
     const struct http_request *q = exchange_kept(r, c);
     c->inbound->wait = WAIT_NONE;
-    if (v == VERDICT_ALLOW)
+    if (v == VERDICT_ALLOW) {
         p->allowed = p->asked;
-    else
+        p->is_open = true; /* whether the request gets so far again or not */
+    } else {
         answer_denied(r, c, q, v);
+    }
     conn_resume_input(r, c);
 }
 
@@ -227,15 +233,16 @@ int judge_answer(struct broker *b, uint64_t ticket, enum verdict v)
 {
     uint32_t question = (uint32_t)(ticket >> 32);
     const uint32_t place = (uint32_t)ticket;
-    if (question == 0 || place / b->slot_count >= b->reactor_count || !b->hooks)
+    if (question <= QUESTION_ALLOWED || place / b->slot_count >= b->reactor_count || !b->hooks)
         return -ENOENT;
     struct reactor *r = &b->reactors[place / b->slot_count];
     struct verdict_mail *letter = alloc_bytes(sizeof(*letter));
     if (!letter)
         return -ENOMEM;
     *letter = (struct verdict_mail){{.open = open_verdict}, place % b->slot_count, question, v};
+    const uint32_t after = v == VERDICT_ALLOW ? QUESTION_ALLOWED : QUESTION_NONE;
     /* Acquire: what the callback did before it put the question off. */
-    if (!atomic_compare_exchange_strong_explicit(&r->questions[letter->slot], &question, 0,
+    if (!atomic_compare_exchange_strong_explicit(&r->questions[letter->slot], &question, after,
                                                  memory_order_acq_rel, memory_order_relaxed)) {
         alloc_free(letter);
         return -ENOENT;
@@ -257,10 +264,12 @@ ON_REACTOR bool judge_give_up(struct reactor *r, struct conn *c)
 ON_REACTOR void judge_forget(struct reactor *r, struct conn *c)
 {
     struct peer *p = peer_of(r, c);
-    if (p && p->question != 0)
-        (void)close_ticket(r, c, p);
-    if (p)
-        p->question = 0;
+    if (!p || p->question == 0)
+        return;
+    if (!close_ticket(r, c, p) &&
+        atomic_load_explicit(question_of(r, c), memory_order_relaxed) == QUESTION_ALLOWED)
+        p->is_open = true; /* its verdict comes too late, but has been given */
+    p->question = 0;
 }
 
 /* --- the end ---------------------------------------------------------------------------------- */

@@ -127,7 +127,7 @@ static void start(void)
     o.listen = &listen;
     o.listen_count = 1;
     o.thread_count = 1;
-    o.drain_ms = 100;
+    o.drain_ms = 1000;
     o.user = &embedder;
     o.on = (struct uproar_callbacks){.on_open = on_open,
                                      .on_subscribe = on_subscribe,
@@ -380,6 +380,38 @@ Test(callbacks, keep_a_request_behind_a_question_whose_head_was_cut)
     wait_for(&embedder.asked, 1);
     answer(UPROAR_ALLOW);
     read_until(fd, "ok\n");
+    close(fd);
+}
+
+/* Whatever becomes of it then. */
+Test(callbacks, tell_the_end_of_whom_they_allowed_during_the_drain)
+{
+    embedder.open = UPROAR_LATER;
+    const int fd = client(post);
+    wait_for(&embedder.asked, 1);
+    cr_assert(eq(int, uproar_stop(server), 0));
+    answer(UPROAR_ALLOW);
+    read_until(fd, "HTTP/1.1 503");
+    close(fd);
+    wait_for(&embedder.closed, 1);
+    expect_log("open 1 /t/a;close 1 /t/a;");
+}
+
+Test(callbacks, tell_the_end_of_whom_they_allowed_and_ended_at_once)
+{
+    embedder.open = UPROAR_LATER;
+    const int fd = client(stream);
+    wait_for(&embedder.asked, 1);
+    const struct uproar_ticket t = embedder.ticket;
+    const struct uproar_peer p = embedder.peer;
+    embedder.open = UPROAR_ALLOW;
+    embedder.block_ms = 500; /* the reactor opens both letters together */
+    const int other = client(post);
+    wait_for(&embedder.asked, 2);
+    cr_assert(eq(int, uproar_close(server, p, 1000, NULL), 0));
+    cr_assert(eq(int, uproar_answer(server, t, UPROAR_ALLOW), 0));
+    wait_for(&embedder.closed, 2);
+    close(other);
     close(fd);
 }
 
