@@ -191,6 +191,8 @@ static ON_REACTOR void deliver(struct reactor *r, struct conn *c, const struct l
 static ON_REACTOR void end(struct reactor *r, struct conn *c, const struct letter *l)
 {
     const char *reason = (const char *)l->body;
+    if (c->phase == CONN_ENDING)
+        return; /* its last words are on their way */
     peer_will_end(r, c, l->code, reason);
     if (c->phase == CONN_WS || c->phase == CONN_SSE)
         goodbye(r, c, l->code, reason);

@@ -480,6 +480,22 @@ Test(callbacks, may_end_a_peer)
     cr_assert(eq(int, uproar_set_user(server, embedder.peer, NULL), -EPERM));
 }
 
+/* The second does not eat the close frame of the first. */
+Test(callbacks, may_end_a_peer_twice)
+{
+    const int fd = client(websocket);
+    read_until(fd, "\r\n\r\n");
+    const struct uproar_peer p = embedder.peer;
+    embedder.block_ms = 500; /* the reactor opens both letters together */
+    const int other = client(post);
+    wait_for(&embedder.asked, 3);
+    cr_assert(eq(int, uproar_close(server, p, 4321, "enough"), 0));
+    cr_assert(eq(int, uproar_close(server, p, 4321, "enough"), 0));
+    read_until(fd, "enough");
+    close(fd);
+    close(other);
+}
+
 Test(callbacks, tell_who_published)
 {
     struct uproar_sub *s;
