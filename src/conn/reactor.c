@@ -304,8 +304,11 @@ static ON_REACTOR void consume_one(struct reactor *r)
     const bool taken = subscriptions_append(&r->subscriptions, m, extend_fanout, &r->fanout);
     if (m->origin.reactor == r->index && m->origin.tag != TAG_NONE)
         publish_ordered(r, m, taken);
+    r->entry_lost = r->entry_lost || !taken;
     if (m->has_done && message_done_reactor(m) == r->index)
-        tell_order(r, m, taken);
+        tell_order(r, m, !r->entry_lost);
+    if (!m->next_in_entry)
+        r->entry_lost = false;
 }
 
 /* An entry that would trim what a fan-out still has to offer waits in the ring: those who keep up

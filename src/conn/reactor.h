@@ -49,7 +49,8 @@ struct reactor {
     struct list cuts; /* struct cut.link */
     struct sender sender;
     struct locals locals;
-    struct peer **peers;         /* [slot_count], reserved; NULL: none */
+    bool entry_lost;     /* one of the entry that is being consumed went to a finished topic */
+    struct peer **peers; /* [slot_count], reserved; NULL: none */
     _Atomic uint32_t *questions; /* [slot_count], reserved: those open, 0: none. Any thread */
     uint32_t last_question;
     uint32_t callback_slot; /* the connection that the callback under way is about */

@@ -1,12 +1,14 @@
 /* Publishing from the process itself: what is refused, what is taken, and who is told. */
 #include "uproar.h"
 
+#include <arpa/inet.h>
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
 #include <errno.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #define STR(literal) ((struct uproar_str){(literal), sizeof(literal) - 1})
@@ -192,4 +194,53 @@ Test(publish, refuses_headers_that_are_none)
     cr_assert(eq(int, publish_headers(&too_long, 1), -EINVAL));
     cr_assert(eq(int, publish_headers(many, 100), 0));
     cr_assert(eq(int, publish_headers(many, 101), -EINVAL));
+}
+
+/* --- a finished topic ------------------------------------------------------------------------- */
+
+static void finish_topic(const struct uproar *u)
+{
+    static const char request[] =
+        "DELETE /t/over HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer boss\r\n\r\n";
+    char answer[1024];
+    const struct sockaddr_in to = {.sin_family = AF_INET,
+                                   .sin_port = htons((uint16_t)uproar_port(u, 0)),
+                                   .sin_addr = {htonl(INADDR_LOOPBACK)}};
+    const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    cr_assert(eq(int, connect(fd, (const struct sockaddr *)&to, sizeof(to)), 0));
+    cr_assert(eq(i64, send(fd, request, sizeof(request) - 1, 0), (ssize_t)sizeof(request) - 1));
+    cr_assert(ge(i64, recv(fd, answer, sizeof(answer), 0), 1));
+    cr_assert(eq(int, memcmp(answer, "HTTP/1.1 200", 12), 0));
+    close(fd);
+}
+
+static struct uproar *start_with_admin(void)
+{
+    static const struct uproar_listen listen = {.address = "127.0.0.1:0"};
+    struct uproar_options o;
+    struct uproar *u;
+    uproar_options_init(&o, sizeof(o));
+    o.listen = &listen;
+    o.listen_count = 1;
+    o.thread_count = 1;
+    o.drain_ms = 100;
+    o.admin_token = "boss";
+    cr_assert(eq(int, uproar_start(&o, &u, NULL, 0), 0));
+    return u;
+}
+
+Test(publish, tells_whether_any_of_many_came_to_a_finished_topic)
+{
+    struct uproar_message many[] = {message(), message(), message()};
+    struct uproar *u = start_with_admin();
+    finish_topic(u);
+    for (unsigned finished = 0; finished < 4; finished++) {
+        struct told told = {0};
+        for (unsigned i = 0; i < 3; i++)
+            many[i].topic = i == finished ? STR("over") : STR("t");
+        cr_assert(eq(int, uproar_publish_many(u, many, 3, on_done, &told), 0));
+        wait_for(&told, 1);
+        cr_assert(eq(int, told.err, finished < 3 ? -EPIPE : 0), "place %u", finished);
+    }
+    cr_assert(eq(int, uproar_free(&u), 0));
 }
