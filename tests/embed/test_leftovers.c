@@ -12,20 +12,6 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-/* Sanitizers and the C library have their own firsts: they are not the library's. */
-static void *nothing(void *arg)
-{
-    return arg;
-}
-
-static struct belongings take_stock_warm(void)
-{
-    pthread_t thread;
-    CHECK_EQ(pthread_create(&thread, NULL, nothing, NULL), 0);
-    CHECK_EQ(pthread_join(thread, NULL), 0);
-    return take_stock();
-}
-
 static void expect_refused(const struct uproar_options *o, int err)
 {
     char why[256] = "";
@@ -40,7 +26,7 @@ static void expect_refused(const struct uproar_options *o, int err)
 
 static void a_broker_without_a_socket_leaves_nothing(void)
 {
-    const struct belongings before = take_stock_warm();
+    const struct belongings before = take_stock();
     struct uproar_options o = usual_options();
     o.listen = NULL;
     o.listen_count = 0;
@@ -93,7 +79,7 @@ static void leave_with_the_server(struct uproar *u, struct peer *const *peers)
 static void a_server_with_peers_leaves_nothing(void)
 {
     static struct peer ws, sse, poll;
-    const struct belongings before = take_stock_warm();
+    const struct belongings before = take_stock();
     for (int i = 0; i < 5; i++) {
         struct uproar *u = start_usual();
         work_a_little(u, &ws, &sse, &poll);
@@ -106,7 +92,7 @@ static void a_server_with_peers_leaves_nothing(void)
 static void a_server_that_is_told_twice_to_stop_leaves_nothing(void)
 {
     static struct peer ws, sse, poll;
-    const struct belongings before = take_stock_warm();
+    const struct belongings before = take_stock();
     struct uproar_options o = usual_options();
     o.drain_ms = 60000;
     struct uproar *u = start(&o);
@@ -122,7 +108,7 @@ static void a_server_that_is_told_twice_to_stop_leaves_nothing(void)
 
 static void a_subscription_keeps_only_its_own_descriptor(void)
 {
-    const struct belongings before = take_stock_warm();
+    const struct belongings before = take_stock();
     struct uproar *u = start_usual();
     struct uproar_sub *s = subscribe(u, "t");
     publish(u, "t", "x");
@@ -140,7 +126,7 @@ static void a_subscription_keeps_only_its_own_descriptor(void)
 static void options_that_are_refused_leave_nothing(void)
 {
     static const struct uproar_listen nowhere = {.address = "nowhere"};
-    const struct belongings before = take_stock_warm();
+    const struct belongings before = take_stock();
     struct uproar_options o = usual_options();
     o.listen = &nowhere;
     expect_refused(&o, -EINVAL);
@@ -163,7 +149,7 @@ static void what_this_version_has_not_leaves_nothing(void)
 {
     const struct uproar_listen usual = *usual_options().listen;
     struct uproar_listen odd = usual;
-    const struct belongings before = take_stock_warm();
+    const struct belongings before = take_stock();
     struct uproar_options o = usual_options();
     o.listen = &odd;
     odd.stomp_tcp = true;
@@ -184,7 +170,7 @@ static void a_port_in_use_leaves_nothing(void)
 {
     char address[64];
     struct uproar *first = start_usual();
-    const struct belongings before = take_stock_warm();
+    const struct belongings before = take_stock();
     const struct uproar_listen taken[2] = {{.address = "127.0.0.1:0"}, {.address = address}};
     struct uproar_options o = usual_options();
     snprintf(address, sizeof(address), "127.0.0.1:%d", uproar_port(first, 0));
@@ -208,7 +194,7 @@ static int listening_socket(void)
 
 static void a_socket_is_taken_only_by_a_start_that_succeeds(void)
 {
-    const struct belongings before = take_stock_warm();
+    const struct belongings before = take_stock();
     struct uproar_listen at[2] = {{.fd = listening_socket()}, {.address = "nowhere"}};
     struct uproar_options o = usual_options();
     o.listen = at;
@@ -228,7 +214,7 @@ static void a_socket_is_taken_only_by_a_start_that_succeeds(void)
 static void a_start_without_enough_descriptors_leaves_nothing(void)
 {
     enum { ENOUGH = 2000 };
-    const struct belongings before = take_stock_warm();
+    const struct belongings before = take_stock();
     struct rlimit limit, small;
     int err = -EMFILE;
     CHECK_EQ(getrlimit(RLIMIT_NOFILE, &limit), 0);
