@@ -265,6 +265,7 @@ static void end_with_calls_under_way(unsigned round)
     CHECK_EQ(pthread_create(&r.freeing, NULL, run_free, &r.b), 0);
     ws_expect_close(&witness, 1001); /* so the end has begun */
     peer_close(&witness);
+    usleep(20000); /* if it does not wait, this is time to find that out */
     CHECK(!r.b.ended);
     held_let_go();
     for (unsigned i = 0; i < PUBLISHERS; i++)
