@@ -261,12 +261,14 @@ UPROAR_API void uproar_unsubscribe(struct uproar_sub **s);
 
 /* Answers what was put off with UPROAR_LATER; without an answer in 10 s the peer gets 503 (a
  * WebSocket: 1013). May come before the callback has returned. -ENOENT: not open, already answered
- * or gone; -EINVAL: LATER again. */
+ * or gone; -EINVAL: LATER again; -ENOMEM: it stays open; -ESHUTDOWN at the end. */
 UPROAR_API int uproar_answer(struct uproar *u, struct uproar_ticket t, enum uproar_verdict v);
 
 /* A message to one WebSocket or event stream, outside the log: no cursor, no history, behind what
- * is on its way already. -ENOENT: gone; -EINVAL: its protocol takes none; -EAGAIN: too much waits;
- * -EILSEQ, -EMSGSIZE, -ESHUTDOWN, -ENOMEM. 0: it is on its way; a peer that leaves misses it. */
+ * is on its way already. JSON formats show it as {"direct":{"data":...}}, or "base64". While its
+ * question is open it waits for it. -ENOENT: gone; -EAGAIN: too much waits; -EINVAL, -EILSEQ,
+ * -EMSGSIZE: as publishing; -ESHUTDOWN at the end; -ENOMEM. 0: it is on its way; a peer that
+ * leaves, or speaks another protocol (on_open tells which), misses it. */
 UPROAR_API int uproar_send(struct uproar *u, struct uproar_peer p, const void *body, size_t len,
                            enum uproar_kind kind);
 

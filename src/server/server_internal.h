@@ -95,6 +95,9 @@ enum { SHOWN_HEADERS_MAX = 100 };
 size_t message_show_headers(const struct message *m,
                             struct uproar_header out[static SHOWN_HEADERS_MAX]);
 
+/* Signals are the embedder's: our threads block them all. -EAGAIN, -ENOMEM. */
+int thread_create(pthread_t *thread, void *(*run)(void *), void *arg) MUST_CHECK;
+
 /* Starts all workers and waits until they listen. On failure none is left. */
 int workers_start(struct uproar *u) MUST_CHECK;
 /* Wakes every reactor that still turns. Any thread. */

@@ -87,11 +87,35 @@ void settings_fini(struct uproar *u)
 
 /* --- numbers ---------------------------------------------------------------------------------- */
 
+struct probing {
+    enum io_backend backend;
+    struct io_probe *probe;
+};
+
+static void *probe_main(void *arg)
+{
+    const struct probing *p = arg;
+    io_probe(p->backend, p->probe);
+    return NULL;
+}
+
+/* On a thread of its own: what the kernel has yet to do for rings that are gone interrupts the
+ * system calls of the thread that had them, and that would be the embedder's. */
+static void probe_io(enum io_backend backend, struct io_probe *probe)
+{
+    struct probing p = {backend, probe};
+    pthread_t thread;
+    if (thread_create(&thread, probe_main, &p) == 0)
+        pthread_join(thread, NULL);
+    else
+        probe_main(&p);
+}
+
 /* Tries a backend; the result stays in u->probes, to be logged once the server stands. */
 static bool try_io(struct uproar *u, enum io_backend backend)
 {
     struct io_probe *probe = &u->probes[u->probe_count++];
-    io_probe(backend, probe);
+    probe_io(backend, probe);
     u->io.backend = backend;
     return probe->usable;
 }

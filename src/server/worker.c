@@ -73,17 +73,22 @@ static void *worker_main(void *arg)
     return NULL;
 }
 
-/* Signals are the embedder's: our threads block them all. */
-static int start_thread(struct worker *w)
+int thread_create(pthread_t *thread, void *(*run)(void *), void *arg)
 {
     sigset_t all, before;
-    char name[16];
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
-    const int err = pthread_create(&w->thread, NULL, worker_main, w);
+    const int err = pthread_create(thread, NULL, run, arg);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return -err;
+}
+
+static int start_thread(struct worker *w)
+{
+    char name[16];
+    const int err = thread_create(&w->thread, worker_main, w);
     if (err != 0)
-        return -err;
+        return err;
     w->thread_started = true;
     snprintf(name, sizeof(name), "uproar-%u", w->index);
     pthread_setname_np(w->thread, name);

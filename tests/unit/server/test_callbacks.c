@@ -161,16 +161,6 @@ static int client(const char *request)
     return fd;
 }
 
-/* A socket with a time-out is interrupted by signals, whatever SA_RESTART says. */
-static ssize_t receive(int fd, char *at, size_t room)
-{
-    ssize_t n;
-    do
-        n = recv(fd, at, room, 0);
-    while (n < 0 && errno == EINTR);
-    return n;
-}
-
 /* Until `text` is there, or the end. */
 static const char *read_until(int fd, const char *text)
 {
@@ -178,7 +168,7 @@ static const char *read_until(int fd, const char *text)
     size_t len = 0;
     ssize_t n;
     got[0] = '\0';
-    while (!strstr(got, text) && (n = receive(fd, got + len, sizeof(got) - 1 - len)) > 0) {
+    while (!strstr(got, text) && (n = recv(fd, got + len, sizeof(got) - 1 - len, 0)) > 0) {
         for (ssize_t i = 0; i < n; i++) /* so that binary heads do not end the string */
             got[len + (size_t)i] = got[len + (size_t)i] ? got[len + (size_t)i] : '0';
         len += (size_t)n;

@@ -311,3 +311,20 @@ Test(server, waits_for_whoever_reads_its_metrics, .timeout = 60)
     pthread_join(thread, NULL);
     alloc_set_gate(NULL, NULL);
 }
+
+/* The kernel has work to do for rings that are gone, and interrupts whoever had them: not the
+ * embedder's thread. A call with a time-out is never restarted. */
+Test(server, interrupts_no_call_of_the_thread_that_starts_it)
+{
+    const struct timeval patience = {.tv_usec = 100000};
+    char byte;
+    int pair[2];
+    cr_assert(eq(int, socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0));
+    setsockopt(pair[0], SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
+    struct uproar *u = start_default();
+    cr_assert(eq(i64, recv(pair[0], &byte, 1, 0), -1));
+    cr_assert(eq(int, errno, EAGAIN), "%s", strerror(errno));
+    cr_assert(eq(int, uproar_free(&u), 0));
+    close(pair[0]);
+    close(pair[1]);
+}
