@@ -1,27 +1,43 @@
 /* A clock for everybody who asks: publishes the time each second, and knows nobody.
- * cc clock.c -o clock $(pkg-config --cflags --libs uproar)
- * ./clock 127.0.0.1:8080, then: curl -NH 'Accept: text/event-stream' http://127.0.0.1:8080/t/clock
- */
+ * cc clock.c -o clock $(pkg-config --cflags --libs uproar) && ./clock 127.0.0.1:8080, then
+ * curl -NH 'Accept: text/event-stream' http://127.0.0.1:8080/t/clock */
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
 #include <uproar.h>
 
-/* Seconds until the next full one. */
-static struct timespec until_next_second(void)
+/* Not time(): it may lag by some milliseconds, and those are when we look. */
+static struct timespec now(void)
 {
-    struct timespec now;
-    clock_gettime(CLOCK_REALTIME, &now);
-    return (struct timespec){.tv_nsec = 999999999 - now.tv_nsec};
+    struct timespec t;
+    clock_gettime(CLOCK_REALTIME, &t);
+    return t;
+}
+
+static void publish_time(struct uproar *u)
+{
+    const struct timespec t = now();
+    char text[32];
+    const size_t len = strftime(text, sizeof(text), "%FT%TZ", gmtime(&t.tv_sec));
+    const int err = uproar_publish(u, "clock", text, len, UPROAR_TEXT);
+    if (err != 0)
+        fprintf(stderr, "clock: %s\n", strerror(-err));
+}
+
+/* False: a signal came before the second was over. */
+static bool wait_for_next_second(const sigset_t *ends)
+{
+    const struct timespec rest = {.tv_nsec = 999999999 - now().tv_nsec};
+    return sigtimedwait(ends, NULL, &rest) < 0;
 }
 
 int main(int argc, char **argv)
 {
-    struct uproar_listen at = {.address = argc > 1 ? argv[1] : "127.0.0.1:8080"};
+    const struct uproar_listen at = {.address = argc > 1 ? argv[1] : "127.0.0.1:8080"};
     struct uproar_options o;
     struct uproar *u;
-    char why[200], text[32];
+    char why[200];
 
     sigset_t ends;
     sigemptyset(&ends);
@@ -39,15 +55,7 @@ int main(int argc, char **argv)
     }
     printf("http://127.0.0.1:%d/t/clock\n", uproar_port(u, 0));
     fflush(stdout);
-
-    struct timespec wait = until_next_second();
-    while (sigtimedwait(&ends, NULL, &wait) < 0) {
-        const time_t now = time(NULL);
-        strftime(text, sizeof(text), "%FT%TZ", gmtime(&now));
-        const int err = uproar_publish(u, "clock", text, strlen(text), UPROAR_TEXT);
-        if (err != 0)
-            fprintf(stderr, "clock: %s\n", strerror(-err));
-        wait = until_next_second();
-    }
+    while (wait_for_next_second(&ends))
+        publish_time(u);
     return uproar_free(&u) == 0 ? 0 : 1;
 }
