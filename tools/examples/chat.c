@@ -113,7 +113,7 @@ int main(int argc, char **argv)
     fflush(stdout);
     struct pollfd wait[] = {{.fd = signalfd(-1, &ends, SFD_CLOEXEC), .events = POLLIN},
                             {.fd = chat.questions[0], .events = POLLIN}};
-    while (poll(wait, 2, -1) > 0 && wait[0].revents == 0)
+    while (poll(wait, 2, -1) < 0 || wait[0].revents == 0)
         moderate(&chat);
     return uproar_free(&chat.server) == 0 ? 0 : 1;
 }

@@ -1,6 +1,7 @@
 /* A clock for everybody who asks: publishes the time each second, and knows nobody.
  * cc clock.c -o clock $(pkg-config --cflags --libs uproar) && ./clock 127.0.0.1:8080, then
  * curl -NH 'Accept: text/event-stream' http://127.0.0.1:8080/t/clock */
+#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -28,8 +29,13 @@ static void publish_time(struct uproar *u)
 /* False: a signal came before the second was over. */
 static bool wait_for_next_second(const sigset_t *ends)
 {
-    const struct timespec rest = {.tv_nsec = 999999999 - now().tv_nsec};
-    return sigtimedwait(ends, NULL, &rest) < 0;
+    for (;;) {
+        const struct timespec rest = {.tv_nsec = 999999999 - now().tv_nsec};
+        if (sigtimedwait(ends, NULL, &rest) > 0)
+            return false;
+        if (errno == EAGAIN) /* not EINTR, which is neither */
+            return true;
+    }
 }
 
 int main(int argc, char **argv)
@@ -43,7 +49,7 @@ int main(int argc, char **argv)
     sigemptyset(&ends);
     sigaddset(&ends, SIGINT);
     sigaddset(&ends, SIGTERM);
-    sigprocmask(SIG_BLOCK, &ends, NULL); /* the library's threads block every signal anyway */
+    sigprocmask(SIG_BLOCK, &ends, NULL);
 
     uproar_options_init(&o, sizeof(o));
     o.listen = &at;
