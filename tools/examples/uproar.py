@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The library in a Python program, by ctypes alone: publishes the lines it reads, prints what comes.
+"""The library in a Python program, by ctypes alone: publishes what it reads, prints what comes.
 [LIBUPROAR=PATH] uproar.py [ADDR:PORT], then: curl -d hello http://127.0.0.1:8080/t/demo"""
 import ctypes as c
 import ctypes.util
