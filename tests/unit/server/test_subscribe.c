@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static struct uproar *broker;
 
@@ -309,6 +310,53 @@ Test(subscribe, is_told_what_the_end_of_the_server_cost_it)
     cr_assert(eq(int, next, UPROAR_GAP));
     cr_assert(eq(u64, gap.after.seq, taken));
     cr_assert(eq(u64, gap.resumed.seq, 5000));
+    cr_assert(eq(int, wait_next(s, &m, &gap), UPROAR_END));
+    uproar_unsubscribe(&s);
+}
+
+static void stall(void *user, int err, struct uproar_cursor last)
+{
+    (void)user;
+    (void)err;
+    (void)last;
+    usleep(300000);
+}
+
+/* Its reactor finds these in its ring behind others when the drain has begun. */
+static struct uproar_sub *subscribe_behind_a_stall(unsigned count)
+{
+    const struct uproar_message m = {.topic = {"other", 5}, .body = {"", 0}, .kind = UPROAR_TEXT};
+    struct uproar_sub *s = subscribe("t", 0);
+    cr_assert(eq(int, uproar_publish_many(broker, &m, 1, stall, NULL), 0));
+    for (unsigned i = 0; i < 100; i++)
+        publish("other", i);
+    for (unsigned i = 0; i < count; i++)
+        publish("t", i);
+    return s;
+}
+
+Test(subscribe, gets_what_was_accepted_before_the_drain)
+{
+    struct uproar_message m;
+    struct uproar_gap gap;
+    struct uproar_sub *s = subscribe_behind_a_stall(500);
+    stop();
+    for (unsigned i = 0; i < 500; i++)
+        expect_number(s, i);
+    cr_assert(eq(int, wait_next(s, &m, &gap), UPROAR_END));
+    uproar_unsubscribe(&s);
+}
+
+Test(subscribe, is_told_what_its_reactor_never_came_to)
+{
+    struct uproar_message m;
+    struct uproar_gap gap;
+    struct uproar_sub *s = subscribe_behind_a_stall(500);
+    cr_assert(eq(int, uproar_stop(broker), 0));
+    cr_assert(eq(int, uproar_stop(broker), 0)); /* now */
+    stop();
+    cr_assert(eq(int, wait_next(s, &m, &gap), UPROAR_GAP));
+    cr_assert(eq(u64, gap.resumed.seq, 601));
     cr_assert(eq(int, wait_next(s, &m, &gap), UPROAR_END));
     uproar_unsubscribe(&s);
 }
