@@ -81,7 +81,7 @@ struct uproar_peer_info {
     struct uproar_peer peer;
     enum uproar_proto proto;
     struct uproar_str address;     /* "192.0.2.7:4711", "[2001:db8::7]:4711"; of a proxy, its own */
-    struct uproar_str path, query; /* as sent, not decoded; the query without '?' */
+    struct uproar_str path, query; /* as sent: see uproar_query_value(); without '?' */
     struct uproar_str origin;      /* absent: not from a page */
     struct uproar_str subprotocol; /* what a WebSocket offers */
     struct uproar_str login, passcode; /* of STOMP, which this version does not speak: absent */
@@ -282,6 +282,11 @@ UPROAR_API int uproar_close(struct uproar *u, struct uproar_peer p, int ws_code,
 UPROAR_API int uproar_set_user(struct uproar *u, struct uproar_peer p, void *user);
 
 /* --- small things ----------------------------------------------------------------------------- */
+
+/* The first value of `name` in a query as uproar_peer_info has it, decoded and ended by NUL.
+ * Returns its length. -ENOENT: there is none; -EINVAL: a bad escape, or longer than out_len - 1. */
+UPROAR_API int uproar_query_value(struct uproar_str query, const char *name, char *out,
+                                  size_t out_len);
 
 /* "EPOCH-SEQ", as peers see it. parse: -EINVAL when unreadable. format: out holds
  * UPROAR_CURSOR_TEXT_MAX bytes; returns the length. */

@@ -4,6 +4,7 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "conn/metrics.h"
+#include "http/target.h"
 #include "io/listener.h"
 #include "log/cursor.h"
 #include "ws/handshake.h"
@@ -224,6 +225,17 @@ int uproar_free(struct uproar **u_ptr)
 }
 
 /* --- small things ----------------------------------------------------------------------------- */
+
+int uproar_query_value(struct uproar_str query, const char *name, char *out, size_t out_len)
+{
+    if (out_len == 0)
+        return -EINVAL;
+    const int len = http_query_get(bytes_of(query), name, (uint8_t *)out, out_len - 1);
+    out[len < 0 ? 0 : len] = '\0';
+    if (len < 0)
+        return len == HTTP_QUERY_ABSENT ? -ENOENT : -EINVAL;
+    return len;
+}
 
 int uproar_cursor_parse(struct uproar_str text, struct uproar_cursor *out)
 {

@@ -3,6 +3,7 @@
  * curl -NH 'Accept: text/event-stream' 'http://127.0.0.1:8080/t/room.%23?name=eve', and beside it
  * curl -d 'see https://example.org' 'http://127.0.0.1:8080/t/room.tea?name=ada' */
 #define _GNU_SOURCE /* memmem(), pipe2() */
+#include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
@@ -37,10 +38,12 @@ static enum uproar_verdict on_open(void *user, const struct uproar_peer_info *p,
                                    struct uproar_ticket t)
 {
     struct chat *chat = user;
+    char given[33];
+    const int len = uproar_query_value(p->query, "name", given, sizeof(given));
     (void)t;
-    if (p->query.len <= 5 || memcmp(p->query.at, "name=", 5) != 0)
+    if (len == -ENOENT || len == 0)
         return UPROAR_LOGIN;
-    char *name = p->query.len <= 32 ? strndup(p->query.at + 5, p->query.len - 5) : NULL;
+    char *name = len > 0 ? strdup(given) : NULL;
     if (!name)
         return UPROAR_DENY;
     uproar_set_user(chat->server, p->peer, name);

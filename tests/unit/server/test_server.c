@@ -328,3 +328,18 @@ Test(server, interrupts_no_call_of_the_thread_that_starts_it)
     close(pair[0]);
     close(pair[1]);
 }
+
+Test(server, reads_a_value_out_of_a_query)
+{
+    const struct uproar_str query = {"a=1&name=Ada%20L+B&name=2&bad=%zz&empty=", 40};
+    char out[10];
+    cr_assert(eq(int, uproar_query_value(query, "name", out, sizeof(out)), 7));
+    cr_assert(eq(str, out, "Ada L B"));
+    cr_assert(eq(int, uproar_query_value(query, "name", out, 8), 7));
+    cr_assert(eq(int, uproar_query_value(query, "name", out, 7), -EINVAL));
+    cr_assert(eq(str, out, ""));
+    cr_assert(eq(int, uproar_query_value(query, "empty", out, 1), 0));
+    cr_assert(eq(int, uproar_query_value(query, "bad", out, sizeof(out)), -EINVAL));
+    cr_assert(eq(int, uproar_query_value(query, "none", out, sizeof(out)), -ENOENT));
+    cr_assert(eq(int, uproar_query_value((struct uproar_str){0}, "a", out, sizeof(out)), -ENOENT));
+}
