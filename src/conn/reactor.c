@@ -7,8 +7,10 @@
 #include "base/sizes.h"
 #include "conn/callback.h"
 #include "conn/drain.h"
+#include "conn/peer.h"
 #include "conn/publish.h"
 #include "conn/slow.h"
+#include "ws/ws.h"
 
 #include <errno.h>
 
@@ -103,9 +105,13 @@ ENTERS_REACTOR int reactor_listen(struct reactor *r, const int *fds, size_t coun
 static ENTERS_REACTOR void drop_everyone(struct reactor *r)
 {
     locals_fini(r);
-    for (uint32_t slot = 0; slot < r->slot_high && r->open_count > 0; slot++)
-        if (r->conns[slot].phase != CONN_FREE && r->conns[slot].phase != CONN_CLOSED)
-            conn_drop(r, &r->conns[slot], false);
+    for (uint32_t slot = 0; slot < r->slot_high && r->open_count > 0; slot++) {
+        struct conn *c = &r->conns[slot];
+        if (c->phase == CONN_FREE || c->phase == CONN_CLOSED)
+            continue;
+        peer_will_end(r, c, WS_CLOSE_GOING_AWAY, "server is going away");
+        conn_drop(r, c, false);
+    }
 }
 
 void reactor_fini(struct reactor *r)

@@ -5,12 +5,14 @@
 #include "conn/finish.h"
 #include "conn/inbound.h"
 #include "conn/metrics.h"
+#include "conn/peer.h"
 #include "conn/publish.h"
 #include "conn/reactor.h"
 #include "conn/stream.h"
 #include "conn/subscribe.h"
 #include "http/page.h"
 #include "http/target.h"
+#include "ws/ws.h"
 
 #include <stdio.h>
 
@@ -166,6 +168,7 @@ static ON_REACTOR void refuse(struct reactor *r, struct conn *c, const struct ht
                               enum refused reason)
 {
     stat_add(&r->stats.refused[reason], 1);
+    peer_will_end(r, c, reason == REFUSED_draining ? WS_CLOSE_GOING_AWAY : WS_CLOSE_TRY_LATER, "");
     if (q && q->method == HTTP_GET && http_request_accepts(q, "text/event-stream")) {
         stream_refuse(r, c, q);
         return;

@@ -4,6 +4,7 @@
 #include "conn/finish.h"
 #include "conn/goodbye.h"
 #include "conn/notice.h"
+#include "conn/peer.h"
 #include "conn/place.h"
 #include "conn/reactor.h"
 
@@ -140,6 +141,7 @@ static ON_REACTOR void reset(struct reactor *r, struct conn *c, const char *why)
 {
     stat_add(&r->stats.slow_closes, 1);
     say(r, why);
+    peer_will_end(r, c, WS_CLOSE_TRY_LATER, "too slow");
     conn_drop(r, c, true);
 }
 

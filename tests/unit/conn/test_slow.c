@@ -2,6 +2,8 @@
 #define _GNU_SOURCE /* memmem */
 #include "conn/rig.h"
 
+#include "conn/judge.h"
+
 /* A JSON WebSocket's stream, read back: every message once and in order, or told to be missing. */
 struct account {
     uint64_t seq; /* the last one accounted for */
@@ -126,6 +128,36 @@ Test(slow, a_stream_that_takes_what_it_was_owed_has_its_next_heartbeat_in_time)
     wait_ms(1100);
     fake->out[fake->out_len] = '\0';
     cr_assert(eq(uint, occurrences("2\r\n:\n\r\n"), 1));
+    teardown();
+}
+
+static unsigned closed_with;
+
+static void note_close(void *user, const struct peer *p, unsigned code, struct bytes reason)
+{
+    (void)user;
+    (void)p;
+    (void)reason;
+    closed_with = code;
+}
+
+Test(slow, a_stream_that_is_reset_was_too_slow_and_did_not_vanish)
+{
+    static const struct judge_hooks hooks = {.close = note_close};
+    setup(4);
+    broker->settings.slow = SLOW_SKIP;
+    broker->hooks = &hooks;
+    subscribe("GET /t/t HTTP/1.1\r\nHost: x\r\nAccept: text/event-stream\r\n\r\n");
+    fake->room = 5;
+    fake->refill = 0;
+    for (unsigned i = 0; i < 12; i++) {
+        publish(i);
+        turns(1);
+    }
+    wait_ms(1100);
+    wait_ms(5100);
+    cr_assert(fake->closed);
+    cr_assert(eq(u32, closed_with, WS_CLOSE_TRY_LATER));
     teardown();
 }
 

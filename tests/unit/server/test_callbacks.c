@@ -385,6 +385,7 @@ Test(callbacks, tell_the_end_of_whom_they_allowed_during_the_drain)
     close(fd);
     wait_for(&embedder.closed, 1);
     expect_log("open 1 /t/a;close 1 /t/a;");
+    cr_assert(eq(int, embedder.close_code, 1001));
 }
 
 Test(callbacks, tell_the_end_of_whom_they_allowed_and_ended_at_once)
@@ -502,6 +503,17 @@ Test(callbacks, tell_who_published)
     read_until(fd, "mine");
     close(fd);
     uproar_unsubscribe(&s);
+}
+
+Test(callbacks, tell_that_the_server_went_away)
+{
+    const int fd = client("POST /t/a HTTP/1.1\r\n" HOST "Content-Length: 2\r\n\r\nh");
+    wait_for(&embedder.asked, 1);
+    cr_assert(eq(int, uproar_stop(server), 0));
+    cr_assert(eq(int, uproar_stop(server), 0)); /* now */
+    wait_for(&embedder.closed, 1);
+    cr_assert(eq(int, embedder.close_code, 1001));
+    close(fd);
 }
 
 /* --- those that block ------------------------------------------------------------------------- */
