@@ -59,17 +59,19 @@ static void *worker_main(void *arg)
 {
     struct worker *w = arg;
     struct reactor *r = &w->server->reactors[w->index];
-    tell_thread(w, true);
     const int err = open_reactor(w);
     report(w, err);
-    if (wait_for_order(&w->server->gate)) {
+    const bool runs = wait_for_order(&w->server->gate);
+    if (runs) {
+        tell_thread(w, true); /* not before: it may call anything, and rename the thread */
         while (reactor_turn(r))
             continue;
         wait_for_the_others(w);
         server_shut(w->server);
     }
     reactor_fini(r);
-    tell_thread(w, false);
+    if (runs)
+        tell_thread(w, false);
     return NULL;
 }
 

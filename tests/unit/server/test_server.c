@@ -1,4 +1,5 @@
 /* The public API as an embedder uses it: start, publish from outside, stop, free; real sockets. */
+#define _GNU_SOURCE /* pthread_setname_np */
 #include "uproar.h"
 
 #include "base/alloc.h"
@@ -342,4 +343,41 @@ Test(server, reads_a_value_out_of_a_query)
     cr_assert(eq(int, uproar_query_value(query, "bad", out, sizeof(out)), -EINVAL));
     cr_assert(eq(int, uproar_query_value(query, "none", out, sizeof(out)), -ENOENT));
     cr_assert(eq(int, uproar_query_value((struct uproar_str){0}, "a", out, sizeof(out)), -ENOENT));
+}
+
+/* --- its threads ------------------------------------------------------------------------------ */
+
+static struct uproar *named;
+static _Atomic unsigned kept_names, subscribed;
+
+static void name_it(void *user, unsigned index, bool starting)
+{
+    char name[16] = "";
+    struct uproar_sub *s;
+    (void)user;
+    (void)index;
+    if (starting) {
+        pthread_setname_np(pthread_self(), "mine");
+        subscribed += uproar_subscribe(named, "t", NULL, 0, &s) == 0;
+        uproar_unsubscribe(&s);
+        return;
+    }
+    pthread_getname_np(pthread_self(), name, sizeof(name));
+    kept_names += strcmp(name, "mine") == 0;
+}
+
+Test(server, lets_its_threads_be_named_and_call_it_as_they_start, .timeout = 60)
+{
+    enum { ROUNDS = 20, THREADS = 2 };
+    for (unsigned i = 0; i < ROUNDS; i++) {
+        struct uproar_options o;
+        uproar_options_init(&o, sizeof(o));
+        o.thread_count = THREADS;
+        o.on.on_thread = name_it;
+        cr_assert(eq(int, uproar_start(&o, &named, NULL, 0), 0));
+        while (subscribed < (i + 1) * THREADS)
+            usleep(1000);
+        cr_assert(eq(int, uproar_free(&named), 0));
+    }
+    cr_assert(eq(u32, kept_names, ROUNDS * THREADS));
 }
