@@ -213,8 +213,8 @@ int uproar_free(struct uproar **u_ptr)
     struct uproar *u = *u_ptr;
     if (!u)
         return 0;
-    if (workers_include_caller(u))
-        return -EDEADLK;
+    if (workers_include_caller(u) || atomic_exchange(&u->is_ending, true))
+        return -EDEADLK; /* we call back, too, when the workers are gone */
     if (!broker_is_draining(&u->broker))
         uproar_stop(u);
     workers_join(u);

@@ -46,6 +46,7 @@ struct uproar {
     uint16_t ports[IO_LISTENERS_MAX];
     _Alignas(64) _Atomic uint32_t calling; /* calls under way: see server_enter() */
     _Atomic bool is_shut;
+    _Atomic bool is_ending;     /* somebody frees it */
     _Atomic uint32_t next_done; /* whose reactor tells a publisher the order */
     _Atomic uint32_t next_sub;  /* whose a local subscription is */
     char *strings;              /* copies of tokens and origins */

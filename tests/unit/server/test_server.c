@@ -381,3 +381,45 @@ Test(server, lets_its_threads_be_named_and_call_it_as_they_start, .timeout = 60)
     }
     cr_assert(eq(u32, kept_names, ROUNDS * THREADS));
 }
+
+/* --- ending it from within -------------------------------------------------------------------- */
+
+static _Atomic int freed_within;
+
+static void free_within(void *user, int err, struct uproar_cursor last)
+{
+    (void)last;
+    struct uproar *u = ending;
+    if (user)
+        usleep(300000); /* the others stay in the ring until the end */
+    else if (err == -ESHUTDOWN)
+        freed_within = uproar_free(&u);
+}
+
+static void log_within(void *user, int level, const char *line)
+{
+    struct uproar *u = ending;
+    (void)user;
+    (void)level;
+    if (strstr(line, "drained"))
+        cr_assert(eq(int, uproar_free(&u), -EDEADLK));
+}
+
+/* What uproar_free() itself calls is a callback too. */
+Test(server, is_not_freed_by_a_callback_of_its_end, .timeout = 60)
+{
+    const struct uproar_message m = {.topic = {"t", 1}, .body = {"", 0}, .kind = UPROAR_TEXT};
+    struct uproar_options o;
+    uproar_options_init(&o, sizeof(o));
+    o.thread_count = 1;
+    o.on.on_log = log_within;
+    cr_assert(eq(int, uproar_start(&o, &ending, NULL, 0), 0));
+    cr_assert(eq(int, uproar_publish_many(ending, &m, 1, free_within, &o), 0));
+    for (int i = 0; i < 100; i++)
+        cr_assert(eq(int, uproar_publish_many(ending, &m, 1, free_within, NULL), 0));
+    cr_assert(eq(int, uproar_stop(ending), 0));
+    cr_assert(eq(int, uproar_stop(ending), 0)); /* now */
+    struct uproar *u = ending;
+    cr_assert(eq(int, uproar_free(&u), 0));
+    cr_assert(eq(int, freed_within, -EDEADLK));
+}
