@@ -273,7 +273,8 @@ UPROAR_API int uproar_send(struct uproar *u, struct uproar_peer p, const void *b
                            enum uproar_kind kind);
 
 /* Ends a peer: a WebSocket by a close frame (ws_code: 1000, 1001, 1003, 1007-1014 or 3000-4999;
- * reason: UTF-8, cut to 123 bytes, NULL: none), others without a word. -ENOENT: gone; -EINVAL. */
+ * reason: UTF-8, cut to 123 bytes, NULL: none), others without a word. -ENOENT: gone; -EINVAL;
+ * -ESHUTDOWN at the end; -ENOMEM. */
 UPROAR_API int uproar_close(struct uproar *u, struct uproar_peer p, int ws_code,
                             const char *reason);
 

@@ -31,11 +31,12 @@ struct letter {
 
 /* --- writing ---------------------------------------------------------------------------------- */
 
-static bool charge(struct broker *b, uint64_t size)
+/* One at least, however long; and who is too much can always be ended. */
+static bool charge(struct broker *b, uint64_t size, bool is_end)
 {
     const uint64_t before = atomic_fetch_add_explicit(&b->letter_bytes, size, memory_order_relaxed);
-    if (before == 0 || before + size <= LETTERS_BYTES_MAX)
-        return true; /* one at least, however long */
+    if (is_end || before == 0 || before + size <= LETTERS_BYTES_MAX)
+        return true;
     atomic_fetch_sub_explicit(&b->letter_bytes, size, memory_order_relaxed);
     return false;
 }
@@ -56,7 +57,7 @@ static int post(struct broker *b, uint64_t peer, const struct letter *what, stru
     struct reactor *r = &b->reactors[name.reactor];
     if (conn_generation(&r->conns[name.slot]) != name.generation)
         return -ENOENT;
-    if (!charge(b, body.len + LETTER_OVERHEAD))
+    if (!charge(b, body.len + LETTER_OVERHEAD, what->is_end))
         return -EAGAIN;
     struct letter *l = alloc_bytes(sizeof(*l) + body.len + 1);
     if (!l) {

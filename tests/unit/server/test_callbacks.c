@@ -471,6 +471,25 @@ Test(callbacks, may_end_a_peer)
     cr_assert(eq(int, uproar_set_user(server, embedder.peer, NULL), -EPERM));
 }
 
+Test(callbacks, may_end_a_peer_when_too_much_waits)
+{
+    static char long_one[1 << 20];
+    memset(long_one, 'a', sizeof(long_one));
+    const int fd = client(websocket);
+    read_until(fd, "\r\n\r\n");
+    const struct uproar_peer p = embedder.peer;
+    embedder.block_ms = 2000;
+    const int other = client(post);
+    wait_for(&embedder.asked, 3);
+    for (size_t len = sizeof(long_one); len > 0; len /= 16)
+        while (uproar_send(server, p, long_one, len, UPROAR_TEXT) == 0)
+            continue;
+    cr_assert(eq(int, uproar_send(server, p, "", 0, UPROAR_TEXT), -EAGAIN));
+    cr_assert(eq(int, uproar_close(server, p, 1000, NULL), 0));
+    close(fd);
+    close(other);
+}
+
 /* The second does not eat the close frame of the first. */
 Test(callbacks, may_end_a_peer_twice)
 {
