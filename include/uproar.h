@@ -195,7 +195,8 @@ UPROAR_API int uproar_port(const struct uproar *u, size_t listen_index);
 UPROAR_API const char *uproar_io_name(const struct uproar *u);
 
 /* Begins the drain: readyz says 503, no new peers, goodbyes spread over drain_ms (WebSocket 1001,
- * SSE end). Called again: ends it now. */
+ * SSE end). What was accepted is delivered first, as long as there is time: a local subscription
+ * that does not take it makes the drain last. Called again: ends it now. */
 UPROAR_API int uproar_stop(struct uproar *u);
 
 /* BLOCKS: stops if nobody has, waits for the drain's end and for calls under way on other threads,
