@@ -8,7 +8,6 @@
 #include "conn/notice.h"
 #include "conn/outbox.h"
 #include "conn/reactor.h"
-#include "conn/wire.h"
 #include "sse/sse.h"
 
 #include <errno.h>
@@ -125,13 +124,7 @@ static ON_REACTOR bool add_event(struct reactor *r, struct conn *c, struct bytes
 {
     struct text event = {0};
     sse_add_direct(&event, body, kind);
-    struct text *out = outbox_open(r, c);
-    if (out) {
-        sse_add_framed(out, text_bytes(&event), wire_is_chunked(c->wire));
-        out->failed = out->failed || event.failed;
-    }
-    text_fini(&event);
-    return outbox_close(r, c);
+    return notice_event(r, c, &event);
 }
 
 static ON_REACTOR bool add_in_json(struct reactor *r, struct conn *c, const struct letter *l)

@@ -59,16 +59,28 @@ static ON_REACTOR enum verdict settled(struct reactor *r, const struct conn *c, 
     return v == VERDICT_ALLOW || v == VERDICT_LOGIN ? v : VERDICT_DENY;
 }
 
+static ON_REACTOR uint64_t begin_question(struct reactor *r, const struct conn *c, struct peer *p,
+                                          enum callback which)
+{
+    const uint64_t ticket = open_ticket(r, c, p);
+    callback_begin(r, which, reactor_slot(r, c));
+    return ticket;
+}
+
+static ON_REACTOR enum verdict end_question(struct reactor *r, const struct conn *c, struct peer *p,
+                                            enum verdict v)
+{
+    callback_end(r);
+    return settled(r, c, p, v);
+}
+
 static ON_REACTOR enum verdict ask_open(struct reactor *r, struct conn *c, struct peer *p)
 {
     const struct judge_hooks *hooks = r->broker->hooks;
     if (!hooks->open)
         return VERDICT_ALLOW;
-    const uint64_t ticket = open_ticket(r, c, p);
-    callback_begin(r, CALLBACK_on_open, reactor_slot(r, c));
-    const enum verdict v = hooks->open(hooks->user, p, ticket);
-    callback_end(r);
-    return settled(r, c, p, v);
+    const uint64_t ticket = begin_question(r, c, p, CALLBACK_on_open);
+    return end_question(r, c, p, hooks->open(hooks->user, p, ticket));
 }
 
 static ON_REACTOR enum verdict ask_subscribe(struct reactor *r, struct conn *c, struct peer *p,
@@ -77,11 +89,8 @@ static ON_REACTOR enum verdict ask_subscribe(struct reactor *r, struct conn *c, 
     const struct judge_hooks *hooks = r->broker->hooks;
     if (!hooks->subscribe)
         return VERDICT_ALLOW;
-    const uint64_t ticket = open_ticket(r, c, p);
-    callback_begin(r, CALLBACK_on_subscribe, reactor_slot(r, c));
-    const enum verdict v = hooks->subscribe(hooks->user, p, name, ticket);
-    callback_end(r);
-    return settled(r, c, p, v);
+    const uint64_t ticket = begin_question(r, c, p, CALLBACK_on_subscribe);
+    return end_question(r, c, p, hooks->subscribe(hooks->user, p, name, ticket));
 }
 
 static ON_REACTOR enum verdict ask_publish(struct reactor *r, struct conn *c, struct peer *p,
@@ -90,11 +99,8 @@ static ON_REACTOR enum verdict ask_publish(struct reactor *r, struct conn *c, st
     const struct judge_hooks *hooks = r->broker->hooks;
     if (!hooks->publish)
         return VERDICT_ALLOW;
-    const uint64_t ticket = open_ticket(r, c, p);
-    callback_begin(r, CALLBACK_on_publish, reactor_slot(r, c));
-    const enum verdict v = hooks->publish(hooks->user, p, m, ticket);
-    callback_end(r);
-    return settled(r, c, p, v);
+    const uint64_t ticket = begin_question(r, c, p, CALLBACK_on_publish);
+    return end_question(r, c, p, hooks->publish(hooks->user, p, m, ticket));
 }
 
 /* --- requests --------------------------------------------------------------------------------- */

@@ -36,17 +36,22 @@ static ON_REACTOR bool tell_json(struct reactor *r, struct conn *c, const struct
     return told;
 }
 
-static ON_REACTOR bool tell_event(struct reactor *r, struct conn *c, const struct gap *gap)
+ON_REACTOR bool notice_event(struct reactor *r, struct conn *c, struct text *event)
 {
-    struct text block = {0};
-    sse_add_gap(&block, gap);
     struct text *out = outbox_open(r, c);
     if (out) {
-        sse_add_framed(out, text_bytes(&block), wire_is_chunked(c->wire));
-        out->failed = out->failed || block.failed;
+        sse_add_framed(out, text_bytes(event), wire_is_chunked(c->wire));
+        out->failed = out->failed || event->failed;
     }
-    text_fini(&block);
+    text_fini(event);
     return outbox_close(r, c);
+}
+
+static ON_REACTOR bool tell_event(struct reactor *r, struct conn *c, const struct gap *gap)
+{
+    struct text event = {0};
+    sse_add_gap(&event, gap);
+    return notice_event(r, c, &event);
 }
 
 static ON_REACTOR void close_raw(struct reactor *r, struct conn *c, const struct gap *gap)
