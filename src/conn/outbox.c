@@ -4,6 +4,16 @@
 #include "base/alloc.h"
 #include "conn/reactor.h"
 
+/* A peer that always owes taking a little would make it grow for ever. Moves less than went out. */
+static void forget_sent(struct outbox *o)
+{
+    if (o->sent < o->text.len - o->sent)
+        return;
+    o->text.len -= o->sent;
+    memmove(o->text.at, o->text.at + o->sent, o->text.len);
+    o->sent = 0;
+}
+
 ON_REACTOR struct text *outbox_open(struct reactor *r, struct conn *c)
 {
     ASSERT(c->phase != CONN_FREE && c->phase != CONN_CLOSED);
@@ -11,6 +21,8 @@ ON_REACTOR struct text *outbox_open(struct reactor *r, struct conn *c)
         c->outbox = alloc_zeroed(sizeof(struct outbox));
     if (!c->outbox)
         return NULL;
+    if (c->outbox->sent > 0)
+        forget_sent(c->outbox);
     reactor_queue_flush(r, c);
     return &c->outbox->text;
 }
