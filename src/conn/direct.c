@@ -163,11 +163,13 @@ static ON_REACTOR bool add(struct reactor *r, struct conn *c, const struct lette
     UNREACHABLE("wire");
 }
 
-/* It does not take what it is sent. */
+/* It does not take what it is sent: too much of it, or with others like it. */
 static ON_REACTOR bool owes_too_much(const struct reactor *r, const struct conn *c)
 {
     const size_t max = r->broker->settings.message_bytes_max;
-    return outbox_len(c->outbox) > (max > OWED_MIN ? max : OWED_MIN);
+    if (outbox_len(c->outbox) > (max > OWED_MIN ? max : OWED_MIN))
+        return true;
+    return conn_has(c, CONN_POLLING_OUT) && outbox_is_over_budget(r);
 }
 
 static ON_REACTOR void deliver(struct reactor *r, struct conn *c, const struct letter *l)
@@ -177,8 +179,8 @@ static ON_REACTOR void deliver(struct reactor *r, struct conn *c, const struct l
     if (owes_too_much(r, c)) {
         stat_add(&r->stats.slow_closes, 1);
         goodbye(r, c, WS_CLOSE_TRY_LATER, "too slow: what it was sent was not taken");
-    } else if (!conn_has(c, CONN_CLOSE_SENT)) {
-        (void)!add(r, c, l);
+    } else if (!conn_has(c, CONN_CLOSE_SENT) && add(r, c, l)) {
+        outbox_charge(r, c);
     }
 }
 

@@ -55,6 +55,13 @@ ON_REACTOR void outbox_charge(struct reactor *r, struct conn *c)
     o->charged = o->text.capacity;
 }
 
+ON_REACTOR bool outbox_is_over_budget(const struct reactor *r)
+{
+    const struct broker *b = r->broker;
+    const uint64_t unread = atomic_load_explicit(&b->answer_bytes, memory_order_relaxed);
+    return unread > b->settings.body_bytes_max / 2;
+}
+
 void outbox_free(struct outbox **o_ptr)
 {
     if (!*o_ptr)

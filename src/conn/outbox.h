@@ -25,6 +25,8 @@ ON_REACTOR bool outbox_add(struct reactor *r, struct conn *c, struct bytes b) MU
 /* Counts what it holds towards the server's budget for bodies, until it is freed: for answers that
  * may be large, of which a peer may ask for many and read none. */
 ON_REACTOR void outbox_charge(struct reactor *r, struct conn *c);
+/* Do such answers take more than their part of that budget, which is half? */
+ON_REACTOR bool outbox_is_over_budget(const struct reactor *r) MUST_CHECK;
 void outbox_free(struct outbox **o_ptr);
 
 static inline struct bytes outbox_rest(const struct outbox *o)

@@ -141,14 +141,6 @@ static ON_REACTOR void collect_and_recycle(struct reactor *r, struct conn *c,
         batch_recycle(r);
 }
 
-/* Answers that nobody reads have a budget of their own: half of that for bodies. */
-static ON_REACTOR bool is_over_budget(const struct reactor *r)
-{
-    const struct broker *b = r->broker;
-    const uint64_t unread = atomic_load_explicit(&b->answer_bytes, memory_order_relaxed);
-    return unread > b->settings.body_bytes_max / 2;
-}
-
 static ON_REACTOR void answer_no_room(struct reactor *r, struct conn *c,
                                       const struct http_request *q)
 {
@@ -164,7 +156,7 @@ static ON_REACTOR void answer_no_room(struct reactor *r, struct conn *c,
 static ON_REACTOR bool answer_messages(struct reactor *r, struct conn *c,
                                        const struct http_request *q)
 {
-    if (is_over_budget(r)) {
+    if (outbox_is_over_budget(r)) {
         answer_no_room(r, c, q);
         return true;
     }

@@ -5,12 +5,13 @@
 #include "conn/direct.h"
 #include "conn/outbox.h"
 
-enum { LETTER = 100 << 10 };
+enum { LETTER = 100 << 10, BUDGET = 1 << 20 };
 
 static void setup_stream(void)
 {
     setup(64);
     broker->slot_count = SLOTS;
+    broker->settings.body_bytes_max = BUDGET;
     subscribe("GET /t/t HTTP/1.1\r\nHost: x\r\nAccept: text/event-stream\r\n\r\n");
 }
 
@@ -43,4 +44,31 @@ Test(direct, take_no_more_memory_than_what_is_owed)
     }
     cr_assert(le(sz, outbox_len(reactor->conns[0].outbox), 2 * owed));
     cr_assert(le(sz, reactor->conns[0].outbox->text.capacity, 8 * owed));
+}
+
+/* As much as all that is not read may be: half of the budget for bodies. */
+Test(direct, end_a_peer_that_leaves_the_server_without_room)
+{
+    fake->room = 5;
+    fake->refill = 0;
+    for (unsigned i = 0; i < 4; i++) {
+        send_letter(LETTER);
+        cr_assert(eq(int, reactor->conns[0].phase, CONN_SSE), "letter %u", i);
+    }
+    for (unsigned i = 4; i < 8; i++)
+        send_letter(LETTER);
+    cr_assert(eq(int, reactor->conns[0].phase, CONN_ENDING));
+    cr_assert(le(u64, atomic_load(&broker->answer_bytes), BUDGET));
+}
+
+Test(direct, are_counted_until_they_are_taken)
+{
+    fake->room = 5;
+    fake->refill = 0;
+    send_letter(LETTER);
+    cr_assert(ge(u64, atomic_load(&broker->answer_bytes), LETTER));
+    fake->room = SIZE_MAX;
+    push_event(fake, IO_WRITABLE);
+    turns(3);
+    cr_assert(eq(u64, atomic_load(&broker->answer_bytes), 0));
 }
