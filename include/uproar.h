@@ -255,7 +255,8 @@ enum uproar_next { UPROAR_NONE, UPROAR_MESSAGE, UPROAR_GAP, UPROAR_END };
 UPROAR_API enum uproar_next uproar_sub_next(struct uproar_sub *s, struct uproar_message *m,
                                             struct uproar_gap *gap);
 
-/* Ends it and clears *s; NULL is fine. Also after uproar_free(). */
+/* Ends it and clears *s; NULL is fine. Also after uproar_free(). Take its descriptor out of your
+ * loop before: it is closed some time later. */
 UPROAR_API void uproar_unsubscribe(struct uproar_sub **s);
 
 /* --- peers ------------------------------------------------------------------------------------ */

@@ -337,7 +337,7 @@ static ON_REACTOR void parse_again(struct reactor *r, struct bytes head)
 
 ON_REACTOR const struct http_request *exchange_kept(struct reactor *r, const struct conn *c)
 {
-    if (c->inbound->state != INBOUND_VERDICT)
+    if (c->inbound->state != INBOUND_VERDICT && c->inbound->state != INBOUND_POLL)
         return c->inbound->request;
     parse_again(r, text_bytes(&c->inbound->head));
     return &r->request;

@@ -14,7 +14,7 @@ ON_REACTOR void exchange_timeout(struct reactor *r, struct conn *c);
 /* The body of q is collected, up to body_max bytes, and handed to route_body(). q is copied. */
 ON_REACTOR void exchange_want_body(struct reactor *r, struct conn *c, const struct http_request *q,
                                    struct bytes head, uint32_t body_max);
-/* The request that waits for a verdict. Valid until the connection goes on. */
+/* The request that waits, for a verdict or as a long-poll. Valid until the connection goes on. */
 ON_REACTOR const struct http_request *exchange_kept(struct reactor *r, const struct conn *c);
 /* May the connection be used again once q is answered? */
 bool exchange_can_go_on(const struct conn *c, const struct http_request *q);

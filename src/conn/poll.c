@@ -4,6 +4,7 @@
 
 #include "conn/answer.h"
 #include "conn/asking.h"
+#include "conn/exchange.h"
 #include "conn/finish.h"
 #include "conn/inbound.h"
 #include "conn/outbox.h"
@@ -201,23 +202,11 @@ static ON_REACTOR void wait_for_message(struct reactor *r, struct conn *c,
     watch_for_its_loss(r, c);
 }
 
-/* The waiting request, parsed again. */
-static ON_REACTOR const struct http_request *kept_request(struct reactor *r, const struct conn *c)
-{
-    size_t scanned = 0, head_len;
-    unsigned status;
-    const char *why;
-    const enum http_parse again = http_request_parse(&r->request, text_bytes(&c->inbound->head),
-                                                     &scanned, &head_len, &status, &why);
-    ASSERT(again == HTTP_PARSE_DONE); /* the same bytes, parsed when they came */
-    return &r->request;
-}
-
 /* Back to being an HTTP connection, which is answered by `q` and goes on. */
 static ON_REACTOR const struct http_request *end_wait(struct reactor *r, struct conn *c)
 {
     conn_set_phase(r, c, CONN_HTTP);
-    return kept_request(r, c);
+    return exchange_kept(r, c);
 }
 
 static ON_REACTOR void go_on(struct reactor *r, struct conn *c)

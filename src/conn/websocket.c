@@ -76,10 +76,13 @@ static ON_REACTOR void denied(struct reactor *r, struct conn *c)
 static ON_REACTOR void keep_message(struct reactor *r, struct conn *c, struct message **kept,
                                     enum inbound_wait wait)
 {
-    if (begin_wait(r, c, wait))
-        c->inbound->message = *kept;
-    else
+    if (!begin_wait(r, c, wait)) {
         message_unref(kept);
+        return;
+    }
+    c->inbound->message = *kept;
+    if (wait == WAIT_VERDICT)
+        conn_set_timer(r, c, VERDICT_MS); /* it comes by mail: no need to look again and again */
 }
 
 static ON_REACTOR void publish(struct reactor *r, struct conn *c, struct bytes payload,

@@ -71,7 +71,7 @@ ANY_THREAD size_t log_reactor_ring_len(const struct log *l, unsigned reactor);
 /* Wake-up elision (measured: waking costs 12 us, looking costs nothing): the reactor says that it
  * is about to sleep, looks at log_has_work() once more, sleeps; whoever pushes clears the flag and
  * calls wake only if it was set. */
-/* For whoever has something else for the reactor: it must look for that before it sleeps, too. */
-ANY_THREAD void log_wake_reactor(struct log *l, unsigned reactor);
 ON_REACTOR void log_sleep_begin(struct log *l, unsigned reactor);
 ON_REACTOR void log_sleep_end(struct log *l, unsigned reactor);
+/* For whoever has something else for the reactor: it must look for that before it sleeps, too. */
+ANY_THREAD void log_wake_reactor(struct log *l, unsigned reactor);

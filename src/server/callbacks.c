@@ -54,7 +54,7 @@ static enum verdict on_publish(void *user, const struct peer *p, const struct me
     const struct uproar *u = user;
     struct shown shown;
     struct uproar_message message;
-    struct uproar_header headers[SHOWN_HEADERS_MAX];
+    struct uproar_header headers[HEADER_COUNT_MAX];
     message_show(u->broker.slot_count, m, &message);
     message.header_count = message_show_headers(m, headers);
     message.headers = headers;

@@ -9,7 +9,7 @@
 bool server_enter(struct uproar *u)
 {
     atomic_fetch_add(&u->calling, 1);
-    if (!broker_is_draining(&u->broker))
+    if (atomic_load(&u->broker.drain_ns) == 0)
         return true;
     server_leave(u);
     return false;

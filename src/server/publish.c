@@ -9,7 +9,7 @@
 
 #include <errno.h>
 
-enum { HEADERS_MAX = 100, EVENT_MAX = 255, TYPE_MAX = 127 };
+enum { EVENT_MAX = 255, TYPE_MAX = 127 };
 
 /* --- checks ----------------------------------------------------------------------------------- */
 
@@ -43,7 +43,7 @@ static bool is_repeated(const struct uproar_message *m, size_t at)
 static int check_headers(const struct uproar_message *m)
 {
     size_t room = MESSAGE_HEADERS_MAX;
-    if (m->header_count > HEADERS_MAX)
+    if (m->header_count > HEADER_COUNT_MAX)
         return -EINVAL;
     for (size_t i = 0; i < m->header_count; i++) {
         const struct message_header h = {bytes_of(m->headers[i].name),
@@ -82,7 +82,7 @@ struct giving {
 /* NULL: no memory. */
 static struct message *new_message(const struct uproar_message *m, const struct giving *g)
 {
-    struct message_header headers[HEADERS_MAX];
+    struct message_header headers[HEADER_COUNT_MAX];
     for (size_t i = 0; i < m->header_count; i++)
         headers[i] =
             (struct message_header){bytes_of(m->headers[i].name), bytes_of(m->headers[i].value)};

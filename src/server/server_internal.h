@@ -91,10 +91,10 @@ static inline struct uproar_str str_of(struct bytes b)
 
 /* A message in public dress: all but its cursor and headers. slot_count: of each reactor. */
 void message_show(uint32_t slot_count, const struct message *m, struct uproar_message *out);
-enum { SHOWN_HEADERS_MAX = 100 };
+enum { HEADER_COUNT_MAX = 100 }; /* of a message of ours: uproar.h says so too */
 /* Returns how many. */
 size_t message_show_headers(const struct message *m,
-                            struct uproar_header out[static SHOWN_HEADERS_MAX]);
+                            struct uproar_header out[static HEADER_COUNT_MAX]);
 
 /* Signals are the embedder's: our threads block them all. -EAGAIN, -ENOMEM. */
 int thread_create(pthread_t *thread, void *(*run)(void *), void *arg) MUST_CHECK;

@@ -22,11 +22,11 @@ void message_show(uint32_t slot_count, const struct message *m, struct uproar_me
 }
 
 size_t message_show_headers(const struct message *m,
-                            struct uproar_header out[static SHOWN_HEADERS_MAX])
+                            struct uproar_header out[static HEADER_COUNT_MAX])
 {
     struct message_header h;
     size_t at = 0, count = 0;
-    while (count < SHOWN_HEADERS_MAX && message_next_header(m, &at, &h))
+    while (count < HEADER_COUNT_MAX && message_next_header(m, &at, &h))
         out[count++] = (struct uproar_header){str_of(h.name), str_of(h.value)};
     return count;
 }

@@ -109,7 +109,7 @@ int uproar_subscribe(struct uproar *u, const char *pattern, const struct uproar_
 {
     const struct bytes name = bytes_from(pattern);
     *out = NULL;
-    if (topic_filter_problem(name) || (unsigned)slow > UPROAR_SLOW_LATEST)
+    if (!pattern || topic_filter_problem(name) || (unsigned)slow > UPROAR_SLOW_LATEST)
         return -EINVAL;
     if (!server_enter(u))
         return -ESHUTDOWN;
@@ -141,7 +141,7 @@ void uproar_unsubscribe(struct uproar_sub **s_ptr)
 static struct uproar_header *header_room(struct uproar_sub *s)
 {
     if (!s->headers)
-        s->headers = alloc_bytes(SHOWN_HEADERS_MAX * sizeof(*s->headers));
+        s->headers = alloc_bytes(HEADER_COUNT_MAX * sizeof(*s->headers));
     return s->headers;
 }
 

@@ -88,6 +88,7 @@ static void expect_number(struct uproar_sub *s, unsigned number)
 Test(subscribe, refuses_what_is_no_pattern)
 {
     struct uproar_sub *s = (struct uproar_sub *)&s;
+    cr_assert(eq(int, uproar_subscribe(broker, NULL, NULL, 0, &s), -EINVAL));
     cr_assert(eq(int, uproar_subscribe(broker, "", NULL, 0, &s), -EINVAL));
     cr_assert(eq(ptr, s, NULL));
     cr_assert(eq(int, uproar_subscribe(broker, "a..b", NULL, 0, &s), -EINVAL));
