@@ -23,7 +23,7 @@ ON_REACTOR bool inbound_is_over_budget(const struct reactor *r, const struct inb
 {
     const struct broker *b = r->broker;
     const uint64_t total = atomic_load_explicit(&b->body_bytes, memory_order_relaxed);
-    const bool is_alone = total == in->body.capacity;
+    const bool is_alone = total == in->body.capacity + in->message_bytes;
     return !is_alone && total + more > b->settings.body_bytes_max;
 }
 
@@ -41,7 +41,7 @@ ON_REACTOR void inbound_free(struct reactor *r, struct conn *c)
     if (!in)
         return;
     c->inbound = NULL;
-    refund(r->broker, in->body.capacity);
+    refund(r->broker, in->body.capacity + in->message_bytes);
     text_fini(&in->parked);
     text_fini(&in->head);
     text_fini(&in->body);
@@ -101,8 +101,18 @@ ON_REACTOR int inbound_reserve_body(struct reactor *r, struct inbound *in, size_
 
 ON_REACTOR void inbound_clear_body(struct reactor *r, struct inbound *in)
 {
-    refund(r->broker, in->body.capacity);
+    refund(r->broker, in->body.capacity + in->message_bytes);
+    in->message_bytes = 0;
     text_fini(&in->body);
+}
+
+ON_REACTOR void inbound_keep_message(struct reactor *r, struct inbound *in, struct message **m)
+{
+    inbound_clear_body(r, in); /* the message has its own copy */
+    in->message = *m;
+    *m = NULL;
+    in->message_bytes = message_cost(in->message);
+    charge(r->broker, in->message_bytes);
 }
 
 ON_REACTOR int inbound_park(struct reactor *r, struct conn *c, struct bytes b)

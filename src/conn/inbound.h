@@ -51,6 +51,7 @@ struct inbound {
     size_t discarded;             /* bytes of an unwanted body read over */
     struct http_request *request; /* into `head`; NULL outside a publish */
     struct message *message;      /* complete; waits for room in the log, or for a verdict */
+    uint64_t message_bytes;       /* of it, charged like a body */
     uint64_t poll_head; /* INBOUND_POLL: the log's head when it came; its answer covers all of it */
     struct ws_reader ws;
 };
@@ -73,8 +74,11 @@ ON_REACTOR bool inbound_is_over_budget(const struct reactor *r, const struct inb
  * admitted can all be finished. -ENOBUFS: over the budget; -ENOMEM. */
 ON_REACTOR int inbound_reserve_body(struct reactor *r, struct inbound *in, size_t capacity)
     MUST_CHECK;
-/* Gives the body's memory back, budget included. */
+/* Gives the body's memory back, budget included, and what the message was charged. */
 ON_REACTOR void inbound_clear_body(struct reactor *r, struct inbound *in);
+/* Keeps a message that waits for a verdict, instead of the body that it was made of: charged like
+ * that, until inbound_clear_body(). Takes *m. */
+ON_REACTOR void inbound_keep_message(struct reactor *r, struct inbound *in, struct message **m);
 /* Keeps received bytes for later. */
 ON_REACTOR int inbound_park(struct reactor *r, struct conn *c, struct bytes b) MUST_CHECK;
 /* Takes the parked bytes out, to be processed; empty when there are none. */

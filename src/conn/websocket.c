@@ -73,16 +73,28 @@ static ON_REACTOR void denied(struct reactor *r, struct conn *c)
     goodbye(r, c, WS_CLOSE_POLICY, "publishing this was denied");
 }
 
-static ON_REACTOR void keep_message(struct reactor *r, struct conn *c, struct message **kept,
-                                    enum inbound_wait wait)
+/* The log is full: as long as the message waits, its body stays charged. */
+static ON_REACTOR void wait_for_room(struct reactor *r, struct conn *c, struct message **kept)
 {
-    if (!begin_wait(r, c, wait)) {
+    if (begin_wait(r, c, WAIT_ROOM))
+        c->inbound->message = *kept;
+    else
+        message_unref(kept);
+}
+
+/* The verdict comes by mail: no need to look again and again. */
+static ON_REACTOR void wait_for_verdict(struct reactor *r, struct conn *c, struct message **kept)
+{
+    if (!begin_wait(r, c, WAIT_VERDICT)) {
         message_unref(kept);
         return;
     }
-    c->inbound->message = *kept;
-    if (wait == WAIT_VERDICT)
-        conn_set_timer(r, c, VERDICT_MS); /* it comes by mail: no need to look again and again */
+    inbound_keep_message(r, c->inbound, kept);
+    conn_set_timer(r, c, VERDICT_MS);
+    if (!inbound_is_over_budget(r, c->inbound, 0))
+        return;
+    stat_add(&r->stats.rejected[REJECTED_memory], 1);
+    goodbye(r, c, WS_CLOSE_TRY_LATER, "no room for messages, try again");
 }
 
 static ON_REACTOR void publish(struct reactor *r, struct conn *c, struct bytes payload,
@@ -100,10 +112,10 @@ static ON_REACTOR void publish(struct reactor *r, struct conn *c, struct bytes p
         denied(r, c);
         return;
     case PUBLISH_FULL:
-        keep_message(r, c, &kept, WAIT_ROOM);
+        wait_for_room(r, c, &kept);
         return;
     case PUBLISH_LATER:
-        keep_message(r, c, &kept, WAIT_VERDICT);
+        wait_for_verdict(r, c, &kept);
         return;
     }
     UNREACHABLE("publish_result");

@@ -30,6 +30,7 @@ static struct {
 
 static struct uproar *server;
 static int port;
+static uint64_t body_memory; /* 0: the default */
 
 static void note(const char *what, const struct uproar_peer_info *p, struct uproar_str text)
 {
@@ -129,6 +130,7 @@ static void start(void)
     o.thread_count = 1;
     o.drain_ms = 1000;
     o.user = &embedder;
+    o.body_memory = body_memory;
     o.on = (struct uproar_callbacks){.on_open = on_open,
                                      .on_subscribe = on_subscribe,
                                      .on_publish = on_publish,
@@ -416,6 +418,28 @@ Test(callbacks, do_not_wait_for_a_verdict_for_ever)
     unlock();
     cr_assert(eq(int, uproar_answer(server, t, UPROAR_ALLOW), -ENOENT));
     close(fd);
+}
+
+/* What waits is charged like unfinished bodies: one at least may. */
+Test(callbacks, bound_what_waits_for_verdicts)
+{
+    char frame[8 + 600] = "\x81\xfe\x02\x58"; /* 600 bytes, mask 0 */
+    memset(frame + 8, 'x', 600);
+    stop();
+    body_memory = 1000;
+    start();
+    embedder.publish = UPROAR_LATER;
+    int fds[2];
+    for (int i = 0; i < 2; i++) {
+        fds[i] = client(websocket);
+        read_until(fds[i], "\r\n\r\n");
+        cr_assert(eq(i64, send(fds[i], frame, sizeof(frame), 0), (ssize_t)sizeof(frame)));
+        wait_for(&embedder.asked, 3 * (unsigned)(i + 1));
+    }
+    read_until(fds[1], "\x03\xf5"
+                       "no room for messages"); /* 1013 */
+    close(fds[0]);
+    close(fds[1]);
 }
 
 Test(callbacks, refuse_answers_that_are_none)
