@@ -16,7 +16,8 @@ void mail_send(struct reactor *r, struct mail *m)
 
 ON_REACTOR bool mail_waits(const struct reactor *r)
 {
-    return atomic_load_explicit(&r->mailbox.newest, memory_order_seq_cst) != NULL;
+    return r->mailbox.taken ||
+           atomic_load_explicit(&r->mailbox.newest, memory_order_seq_cst) != NULL;
 }
 
 struct mail *mail_turned_round(struct mail *newest)
@@ -31,15 +32,32 @@ struct mail *mail_turned_round(struct mail *newest)
     return oldest;
 }
 
+/* NULL: there is none. */
+static ON_REACTOR struct mail *next_mail(struct mailbox *box)
+{
+    if (!box->taken)
+        box->taken =
+            mail_turned_round(atomic_exchange_explicit(&box->newest, NULL, memory_order_seq_cst));
+    struct mail *m = box->taken;
+    if (m)
+        box->taken = m->next; /* opening may free it, or send it again */
+    return m;
+}
+
+ON_REACTOR void mail_open(struct reactor *r)
+{
+    while (mail_waits(r)) {
+        struct mail *m = next_mail(&r->mailbox);
+        m->open(r, m);
+        if (reactor_slice_is_over(r))
+            return;
+    }
+}
+
 ON_REACTOR void mail_open_all(struct reactor *r)
 {
-    if (!mail_waits(r))
-        return;
-    struct mail *m =
-        mail_turned_round(atomic_exchange_explicit(&r->mailbox.newest, NULL, memory_order_seq_cst));
-    while (m) {
-        struct mail *next = m->next; /* opening may free it, or send it again */
+    while (mail_waits(r)) {
+        struct mail *m = next_mail(&r->mailbox);
         m->open(r, m);
-        m = next;
     }
 }

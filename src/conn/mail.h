@@ -17,6 +17,7 @@ struct mail {
 
 struct mailbox {
     _Alignas(64) _Atomic(struct mail *) newest;
+    struct mail *taken; /* out of it, and not opened yet: the oldest first. The reactor's */
 };
 
 /* The newest first becomes the oldest first. */
@@ -25,5 +26,7 @@ struct mail *mail_turned_round(struct mail *newest);
 ANY_THREAD void mail_send(struct reactor *r, struct mail *m);
 /* Is there any? In the wake-up protocol: seq_cst. */
 ON_REACTOR bool mail_waits(const struct reactor *r);
-/* Opens what was there when it began. */
+/* Opens some, at least one, until the reactor's slice is over. */
+ON_REACTOR void mail_open(struct reactor *r);
+/* Opens all there is, and what comes meanwhile. */
 ON_REACTOR void mail_open_all(struct reactor *r);

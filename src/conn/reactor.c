@@ -451,7 +451,8 @@ ENTERS_REACTOR bool reactor_turn(struct reactor *r)
     update_now(r);
     r->backlog = count == IO_EVENTS_MAX;
     on_events(r, events, count);
-    mail_open_all(r);
+    slice_begin(r);
+    mail_open(r);
     take_in(r);
     fanout_run(&r->fanout, &r->subscriptions);
     locals_flush(r);
