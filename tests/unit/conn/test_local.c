@@ -64,7 +64,9 @@ Test(local, that_is_seen_leaving_sends_no_mail_any_more)
 }
 
 /* More than one look at the log goes over is superseded: each look says what it passed. */
-Test(local, that_conflates_is_told_of_all_it_does_not_get, .init = setup_large)
+TestSuite(local_of_many, .init = setup_large, .fini = teardown, .timeout = 30);
+
+Test(local_of_many, that_conflates_is_told_of_all_it_does_not_get)
 {
     enum { MESSAGES = 100000, TOGETHER = 1000 };
     struct local *l = join("#", SLOW_LATEST);
