@@ -22,7 +22,7 @@ struct uproar_sub {
     uint32_t slot_count; /* of each of its reactors */
 
     struct message *current; /* what the last call gave */
-    struct uproar_header *headers;
+    struct uproar_header headers[HEADER_COUNT_MAX];
     char pattern[TOPIC_MAX + 1];
 };
 
@@ -50,7 +50,6 @@ static void free_sub(struct local *l)
 {
     struct uproar_sub *s = sub_of(l);
     wakefd_close(s->fd);
-    alloc_free(s->headers);
     alloc_release(s, sizeof(*s));
 }
 
@@ -137,23 +136,13 @@ void uproar_unsubscribe(struct uproar_sub **s_ptr)
 
 /* --- taking ----------------------------------------------------------------------------------- */
 
-/* NULL: no memory. */
-static struct uproar_header *header_room(struct uproar_sub *s)
-{
-    if (!s->headers)
-        s->headers = alloc_bytes(HEADER_COUNT_MAX * sizeof(*s->headers));
-    return s->headers;
-}
-
 static void show(struct uproar_sub *s, struct uproar_message *out)
 {
     const struct message *m = s->current;
     message_show(s->slot_count, m, out);
     out->cursor = (struct uproar_cursor){s->epoch, m->seq};
-    if (m->headers_len > 0 && header_room(s)) {
-        out->header_count = message_show_headers(m, s->headers);
-        out->headers = s->headers;
-    }
+    out->header_count = message_show_headers(m, s->headers);
+    out->headers = s->headers;
 }
 
 static void show_gap(const struct local_gap *gap, struct uproar_gap *out)
