@@ -43,17 +43,21 @@ static ON_REACTOR void request_over(struct reactor *r, struct conn *c)
         conn_set_timer(r, c, KEEP_ALIVE_MS);
 }
 
-static ON_REACTOR int copy_request(struct reactor *r, struct inbound *in, struct bytes head)
+static void parse_again(struct http_request *q, struct bytes head)
 {
     size_t scanned = 0, head_len;
     unsigned status;
     const char *why;
+    const enum http_parse again = http_request_parse(q, head, &scanned, &head_len, &status, &why);
+    ASSERT(again == HTTP_PARSE_DONE); /* the same bytes, parsed when they came */
+}
+
+static ON_REACTOR int copy_request(struct reactor *r, struct inbound *in, struct bytes head)
+{
     in->request = alloc_bytes(sizeof(struct http_request));
     if (!in->request || inbound_add(r, in, &in->head, head) != 0)
         return -ENOMEM;
-    const enum http_parse again =
-        http_request_parse(in->request, text_bytes(&in->head), &scanned, &head_len, &status, &why);
-    ASSERT(again == HTTP_PARSE_DONE); /* the same bytes, parsed a moment ago */
+    parse_again(in->request, text_bytes(&in->head));
     return 0;
 }
 
@@ -325,21 +329,11 @@ static bool may_be_resumed(const struct conn *c)
            (c->inbound->wait == WAIT_OUTBOX || c->inbound->wait == WAIT_TURN);
 }
 
-static ON_REACTOR void parse_again(struct reactor *r, struct bytes head)
-{
-    size_t scanned = 0, head_len;
-    unsigned status;
-    const char *why;
-    const enum http_parse again =
-        http_request_parse(&r->request, head, &scanned, &head_len, &status, &why);
-    ASSERT(again == HTTP_PARSE_DONE); /* the same bytes, parsed when they came */
-}
-
 ON_REACTOR const struct http_request *exchange_kept(struct reactor *r, const struct conn *c)
 {
-    if (c->inbound->state != INBOUND_VERDICT && c->inbound->state != INBOUND_POLL)
+    if (c->inbound->request)
         return c->inbound->request;
-    parse_again(r, text_bytes(&c->inbound->head));
+    parse_again(&r->request, text_bytes(&c->inbound->head));
     return &r->request;
 }
 
@@ -353,7 +347,7 @@ static ON_REACTOR void run_again(struct reactor *r, struct conn *c, size_t behin
     struct text head = c->inbound->head;
     c->inbound->head = (struct text){0};
     c->inbound->state = INBOUND_HEAD;
-    parse_again(r, text_bytes(&head));
+    parse_again(&r->request, text_bytes(&head));
     r->behind_len = behind_len;
     route_request(r, c, &r->request, text_bytes(&head));
     text_fini(&head);

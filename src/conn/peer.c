@@ -50,10 +50,8 @@ ON_REACTOR void peer_connected(struct reactor *r, uint32_t slot, const union io_
         return;
     struct peer *p = alloc_zeroed(sizeof(*p));
     r->peers[slot] = p;
-    if (!p)
-        return;
-    listener_print(address, p->address_text);
-    p->address = bytes_from(p->address_text);
+    if (p)
+        listener_print(address, p->address);
 }
 
 static struct bytes copy(uint8_t **at, struct bytes b)
@@ -145,11 +143,9 @@ ON_REACTOR void peer_end(struct reactor *r, struct conn *c)
         judge_close(r, c);
     direct_return_letters(r, p);
     alloc_free(p->said);
-    const struct bytes address = p->address;
-    char text[PEER_ADDRESS_MAX];
-    memcpy(text, p->address_text, sizeof(text));
-    *p = (struct peer){.address = address};
-    memcpy(p->address_text, text, sizeof(text));
+    struct peer next = {0};
+    memcpy(next.address, p->address, sizeof(next.address));
+    *p = next;
 }
 
 ON_REACTOR void peer_gone(struct reactor *r, struct conn *c)

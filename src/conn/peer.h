@@ -16,8 +16,8 @@ union io_address;
 struct peer {
     uint64_t id;
     enum peer_proto proto;
-    struct bytes address, path, query, origin, subprotocol; /* the last two may be absent */
-    const struct http_field *fields;                        /* names in lower case */
+    struct bytes path, query, origin, subprotocol; /* the last two may be absent */
+    const struct http_field *fields;               /* names in lower case */
     uint32_t field_count;
     void *user; /* the embedder's */
 
@@ -31,7 +31,7 @@ struct peer {
     struct mail *letters; /* to be opened once it speaks what it asked to speak; newest first */
     void *said;           /* what the runs of bytes lie in */
     char reason[PEER_REASON_MAX];
-    char address_text[PEER_ADDRESS_MAX];
+    char address[PEER_ADDRESS_MAX]; /* the connection's: stays when its request ends */
 };
 
 /* Names a place on all reactors for as long as nobody else has it. Any thread may take it apart. */

@@ -20,7 +20,7 @@ static const struct uproar_peer_info *show(const struct peer *p, struct shown *o
     out->info = (struct uproar_peer_info){
         .peer = {p->id},
         .proto = (enum uproar_proto)p->proto,
-        .address = str_of(p->address),
+        .address = str_of(bytes_from(p->address)),
         .path = str_of(p->path),
         .query = str_of(p->query),
         .origin = str_of(p->origin),

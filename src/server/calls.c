@@ -6,22 +6,23 @@
 
 /* Counted first, then looked: seq_cst, so that either we see the drain, or whoever began it and
  * then looks at the count sees us. */
+static bool stay_if(struct uproar *u, bool may)
+{
+    if (!may)
+        server_leave(u);
+    return may;
+}
+
 bool server_enter(struct uproar *u)
 {
     atomic_fetch_add(&u->calling, 1);
-    if (atomic_load(&u->broker.drain_ns) == 0)
-        return true;
-    server_leave(u);
-    return false;
+    return stay_if(u, atomic_load(&u->broker.drain_ns) == 0);
 }
 
 bool server_enter_until_end(struct uproar *u)
 {
     atomic_fetch_add(&u->calling, 1);
-    if (!atomic_load(&u->is_shut))
-        return true;
-    server_leave(u);
-    return false;
+    return stay_if(u, !atomic_load(&u->is_shut));
 }
 
 void server_leave(struct uproar *u)

@@ -8,8 +8,6 @@
 
 #include <errno.h>
 
-enum { HEADERS_AT_FIRST = 16 };
-
 struct uproar_sub {
     struct local local; /* first: it is aligned to cache lines */
 

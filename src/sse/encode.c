@@ -87,17 +87,26 @@ static void put_event_name(struct writer *w, const struct event *e)
     put_field(w, BYTES_LITERAL("event: "), name);
 }
 
-static void put_data(struct writer *w, const struct event *e)
+/* Text by its lines, binary as base64. */
+static void put_body(struct writer *w, struct bytes body, enum message_kind kind)
 {
-    if (!e->in_envelope && e->m->kind == MESSAGE_TEXT) {
-        put_text(w, message_payload(e->m));
+    if (kind == MESSAGE_TEXT) {
+        put_text(w, body);
         return;
     }
     writer_put(w, BYTES_LITERAL("data: "));
-    if (e->in_envelope) /* one line: JSON has its line ends escaped */
-        envelope_put(w, e->m, e->epoch);
-    else
-        writer_put_base64(w, message_payload(e->m));
+    writer_put_base64(w, body);
+    writer_put(w, BYTES_LITERAL("\n"));
+}
+
+static void put_data(struct writer *w, const struct event *e)
+{
+    if (!e->in_envelope) {
+        put_body(w, message_payload(e->m), e->m->kind);
+        return;
+    }
+    writer_put(w, BYTES_LITERAL("data: ")); /* one line: JSON has its line ends escaped */
+    envelope_put(w, e->m, e->epoch);
     writer_put(w, BYTES_LITERAL("\n"));
 }
 
@@ -158,14 +167,9 @@ void sse_add_open(struct text *out, uint32_t retry_ms, struct bytes cursor)
 
 static void put_direct(struct writer *w, struct bytes body, enum message_kind kind)
 {
-    if (kind == MESSAGE_TEXT) {
-        put_text(w, body);
-    } else {
+    if (kind == MESSAGE_BINARY)
         put_field(w, BYTES_LITERAL("event: "), BYTES_LITERAL("binary"));
-        writer_put(w, BYTES_LITERAL("data: "));
-        writer_put_base64(w, body);
-        writer_put(w, BYTES_LITERAL("\n"));
-    }
+    put_body(w, body, kind);
     writer_put(w, BYTES_LITERAL("\n"));
 }
 
