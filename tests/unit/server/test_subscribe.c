@@ -193,6 +193,26 @@ Test(subscribe, has_a_descriptor_that_is_readable_while_there_is_something)
     uproar_unsubscribe(&s);
 }
 
+/* More than its ring holds by bytes; it comes as there is room. */
+Test(subscribe, gets_large_messages_whole_and_all_of_them)
+{
+    enum { LARGE = 1 << 20, COUNT = 12 };
+    static char body[LARGE];
+    struct uproar_message m;
+    struct uproar_gap gap;
+    struct uproar_sub *s = subscribe("t", 0);
+    for (int i = 0; i < COUNT; i++) {
+        memset(body, 'a' + i, sizeof(body));
+        cr_assert(eq(int, uproar_publish(broker, "t", body, sizeof(body), UPROAR_TEXT), 0));
+    }
+    for (int i = 0; i < COUNT; i++) {
+        cr_assert(eq(int, wait_next(s, &m, &gap), UPROAR_MESSAGE));
+        cr_assert(eq(sz, m.body.len, LARGE));
+        cr_assert(eq(int, m.body.at[LARGE - 1], 'a' + i));
+    }
+    uproar_unsubscribe(&s);
+}
+
 /* --- those that are slow ---------------------------------------------------------------------- */
 
 enum { HISTORY = 2000, FLOOD = 20000 };
