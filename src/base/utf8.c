@@ -97,3 +97,11 @@ bool utf8_is_valid(struct bytes in)
     uint32_t state = 0;
     return utf8_stream(&state, in) && state == 0;
 }
+
+struct bytes utf8_cut(struct bytes b, size_t max)
+{
+    if (b.len > max)
+        for (b.len = max; b.len > 0 && (b.at[b.len] & 0xc0) == 0x80;)
+            b.len--;
+    return b;
+}

@@ -9,3 +9,5 @@
 bool utf8_stream(uint32_t *state, struct bytes in) MUST_CHECK;
 /* The whole run. */
 bool utf8_is_valid(struct bytes in) MUST_CHECK;
+/* At most `max` bytes of it, and not a part of a character at the end. */
+struct bytes utf8_cut(struct bytes b, size_t max);

@@ -105,9 +105,7 @@ void asking_take_last_event_id(struct asking *a, const struct http_request *q)
     struct bytes given = http_request_field(q, "last-event-id");
     if (given.len == 0 || asking_set_after(a, given))
         return;
-    if (given.len > GIVEN_TEXT_MAX)
-        for (given.len = GIVEN_TEXT_MAX; given.len > 0 && (given.at[given.len] & 0xc0) == 0x80;)
-            given.len--; /* not within a character */
+    given = utf8_cut(given, GIVEN_TEXT_MAX);
     a->start.kind = START_UNREADABLE;
     a->start.given = utf8_is_valid(given) ? given : BYTES_LITERAL("");
 }

@@ -4,10 +4,9 @@
 #include "base/utf8.h"
 #include "conn/callback.h"
 #include "conn/direct.h"
+#include "ws/ws.h"
 
 #include <errno.h>
-
-enum { REASON_MAX = 123 }; /* RFC 6455, 5.5 */
 
 int uproar_answer(struct uproar *u, struct uproar_ticket t, enum uproar_verdict v)
 {
@@ -40,17 +39,9 @@ static bool is_close_code(int code)
            code == 1001 || code == 1003;
 }
 
-static struct bytes cut(struct bytes reason)
-{
-    if (reason.len > REASON_MAX)
-        for (reason.len = REASON_MAX; reason.len > 0 && (reason.at[reason.len] & 0xc0) == 0x80;)
-            reason.len--; /* not within a character */
-    return reason;
-}
-
 int uproar_close(struct uproar *u, struct uproar_peer p, int ws_code, const char *reason)
 {
-    const struct bytes said = cut(bytes_from(reason ? reason : ""));
+    const struct bytes said = utf8_cut(bytes_from(reason ? reason : ""), WS_CLOSE_REASON_MAX);
     if (!is_close_code(ws_code) || !utf8_is_valid(said))
         return -EINVAL;
     if (!server_enter_until_end(u))

@@ -3,6 +3,7 @@
 #include "ws/ws.h"
 
 #include "base/assert.h"
+#include "base/utf8.h"
 #include "log/ws_frame.h"
 
 size_t ws_encode_head(uint8_t out[static 10], enum ws_opcode opcode, uint64_t payload_len)
@@ -23,17 +24,6 @@ size_t ws_encode_head(uint8_t out[static 10], enum ws_opcode opcode, uint64_t pa
     return 10;
 }
 
-/* The longest prefix of at most `max` bytes that does not end inside a character. */
-static size_t cut_at_character(struct bytes text, size_t max)
-{
-    if (text.len <= max)
-        return text.len;
-    size_t len = max;
-    while (len > 0 && (text.at[len] & 0xc0) == 0x80)
-        len--;
-    return len;
-}
-
 static size_t control_frame(uint8_t out[static 127], enum ws_opcode opcode, size_t payload_len)
 {
     ASSERT(payload_len <= WS_CONTROL_MAX);
@@ -46,7 +36,7 @@ size_t ws_encode_close(uint8_t out[static 127], unsigned code, struct bytes reas
         return control_frame(out, WS_CLOSE, 0);
     ASSERT(code >= 1000);
     ASSERT(code <= 4999);
-    const size_t reason_len = cut_at_character(reason, WS_CLOSE_REASON_MAX);
+    const size_t reason_len = utf8_cut(reason, WS_CLOSE_REASON_MAX).len;
     store_be(out + 2, 2, code);
     if (reason_len > 0)
         memcpy(out + 4, reason.at, reason_len);

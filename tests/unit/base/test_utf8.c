@@ -177,3 +177,14 @@ Test(utf8, takes_an_absent_run)
     cr_assert(utf8_stream(&state, (struct bytes){NULL, 0}));
     cr_assert(utf8_is_valid((struct bytes){NULL, 0}));
 }
+
+Test(utf8, cuts_between_characters)
+{
+    const struct bytes text = BYTES_LITERAL("a\xe2\x82\xac\xf0\x9f\x93\xa3z");
+    static const size_t kept[] = {0, 1, 1, 1, 4, 4, 4, 4, 8, 9, 9};
+    for (size_t max = 0; max < sizeof(kept) / sizeof(kept[0]); max++) {
+        const struct bytes cut = utf8_cut(text, max);
+        cr_assert(eq(sz, cut.len, kept[max]), "max %zu", max);
+        cr_assert(eq(ptr, (void *)(uintptr_t)cut.at, (void *)(uintptr_t)text.at));
+    }
+}
