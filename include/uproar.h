@@ -155,7 +155,7 @@ struct uproar_options {
     /* The whole server; default: what RLIMIT_NOFILE allows. More need io_uring with registered
      * files; otherwise such a start is refused, with the reason. */
     uint32_t connection_count_max;
-    uint32_t message_bytes_max; /* default 1 MiB */
+    uint32_t message_bytes_max; /* default 1 MiB, with `target` 16 MiB */
     uint64_t body_memory;       /* bytes for unfinished bodies and messages; default 256 MiB */
 
     uint32_t history_count; /* messages the log keeps; default 65,536 */
@@ -167,7 +167,7 @@ struct uproar_options {
     uint32_t drain_ms;      /* uproar_stop() spreads goodbyes over it; default 10,000 */
     uint32_t stream_max_ms; /* an event stream ends after it, to be resumed; default: never */
     enum uproar_slow slow;  /* of peers; default UPROAR_SLOW_CLOSE */
-    bool target;            /* load-test endpoints: -ENOTSUP in this version */
+    bool target;            /* load-test endpoints: /echo and /headers */
 
     const char *const *allow_origins; /* "https://example.org", ...; ends in NULL */
     const char *publish_token;        /* demanded from publishers; NULL: none */

@@ -29,6 +29,7 @@ struct broker_settings {
     uint32_t heartbeat_ms, ping_ms, drain_ms;
     uint32_t stream_max_ms; /* how long an event stream lives; 0: for ever */
     enum slow_policy slow;
+    bool is_target; /* serves the load-test endpoints: echo.h */
     struct http_origins origins;
     struct bytes publish_token, subscribe_token; /* absent: anybody may */
     struct bytes admin_token;                    /* absent: nobody may */

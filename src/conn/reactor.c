@@ -242,6 +242,11 @@ bool reactor_slice_is_over(const struct reactor *r)
 
 /* --- receiving -------------------------------------------------------------------------------- */
 
+bool reactor_keeps(const struct reactor *r, struct bytes b)
+{
+    return b.at >= r->scratch[0] && b.at < r->scratch[SCRATCH_COUNT];
+}
+
 /* Starts a receive for each of up to SCRATCH_COUNT of them. False: none is left. */
 static ON_REACTOR bool queue_receives(struct reactor *r)
 {
@@ -286,6 +291,7 @@ static ON_REACTOR void receive(struct reactor *r)
         const struct io_result *results = io_results(r->io, &count);
         for (unsigned i = 0; i < count; i++)
             on_received(r, &results[i]);
+        sender_settle(r); /* what went back from the receive buffers */
     }
 }
 

@@ -105,6 +105,8 @@ static inline uint32_t reactor_slot(const struct reactor *r, const struct conn *
 ON_REACTOR void reactor_queue_flush(struct reactor *r, struct conn *c);
 /* Others have waited for long enough: what is left is for the next turn. */
 bool reactor_slice_is_over(const struct reactor *r);
+/* Does it lie in a receive buffer? Then it is valid until sender_settle(). */
+bool reactor_keeps(const struct reactor *r, struct bytes b);
 /* Reads from the peer in this turn. */
 ON_REACTOR void reactor_queue_read(struct reactor *r, struct conn *c);
 /* A random delay in [low, high). */

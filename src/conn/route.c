@@ -2,6 +2,7 @@
 #include "conn/route.h"
 
 #include "conn/answer.h"
+#include "conn/echo.h"
 #include "conn/finish.h"
 #include "conn/inbound.h"
 #include "conn/metrics.h"
@@ -18,33 +19,43 @@
 
 typedef void route_fn(struct reactor *r, struct conn *c, const struct http_request *q,
                       struct bytes head);
+typedef void route_body_fn(struct reactor *r, struct conn *c);
 
 static ON_REACTOR route_fn page, healthz, readyz, metrics, topics_path, topic_path;
+static ON_REACTOR route_body_fn topics_body, topic_body;
 
 struct route {
     const char *path; /* ends in '/': a prefix */
     const char *methods;
     uint32_t allowed; /* bits by enum http_method */
     route_fn *run;
+    route_body_fn *body; /* of those that ask for one */
 };
 
 #define METHOD(m) (1u << (m))
 enum { READ_METHODS = METHOD(HTTP_GET) | METHOD(HTTP_HEAD) };
 
 static const struct route routes[] = {
-    {"/", "GET, HEAD, OPTIONS", READ_METHODS, page},
-    {"/healthz", "GET, HEAD, OPTIONS", READ_METHODS, healthz},
-    {"/readyz", "GET, HEAD, OPTIONS", READ_METHODS, readyz},
-    {"/metrics", "GET, HEAD, OPTIONS", READ_METHODS, metrics},
-    {"/t", "GET, HEAD, POST, OPTIONS", READ_METHODS | METHOD(HTTP_POST), topics_path},
-    {"/t/", "GET, HEAD, POST, OPTIONS", READ_METHODS | METHOD(HTTP_POST), topic_path},
+    {"/", "GET, HEAD, OPTIONS", READ_METHODS, page, NULL},
+    {"/healthz", "GET, HEAD, OPTIONS", READ_METHODS, healthz, NULL},
+    {"/readyz", "GET, HEAD, OPTIONS", READ_METHODS, readyz, NULL},
+    {"/metrics", "GET, HEAD, OPTIONS", READ_METHODS, metrics, NULL},
+    {"/t", "GET, HEAD, POST, OPTIONS", READ_METHODS | METHOD(HTTP_POST), topics_path, topics_body},
+    {"/t/", "GET, HEAD, POST, OPTIONS", READ_METHODS | METHOD(HTTP_POST), topic_path, topic_body},
 };
 enum { ROUTES = sizeof(routes) / sizeof(routes[0]) };
 
 /* With an admin token, topics can be finished. */
 static const struct route admin_topic_route = {
     "/t/", "GET, HEAD, POST, DELETE, OPTIONS",
-    READ_METHODS | METHOD(HTTP_POST) | METHOD(HTTP_DELETE), topic_path};
+    READ_METHODS | METHOD(HTTP_POST) | METHOD(HTTP_DELETE), topic_path, topic_body};
+
+/* For load tests, where the server is one's target. */
+static const struct route target_routes[] = {
+    {"/echo", "GET, POST, OPTIONS", METHOD(HTTP_GET) | METHOD(HTTP_POST), echo_request, echo_body},
+    {"/headers", "GET, HEAD, OPTIONS", READ_METHODS, echo_headers, NULL},
+};
+enum { TARGET_ROUTES = sizeof(target_routes) / sizeof(target_routes[0]) };
 
 /* --- small resources -------------------------------------------------------------------------- */
 
@@ -186,14 +197,17 @@ static ON_REACTOR void refuse(struct reactor *r, struct conn *c, const struct ht
                                              : "the server is going away, try again");
 }
 
-ON_REACTOR void route_body(struct reactor *r, struct conn *c)
+static ON_REACTOR void topics_body(struct reactor *r, struct conn *c)
 {
-    const struct http_request *q = c->inbound->request;
-    if (bytes_equal(q->path, BYTES_LITERAL("/t")) && broker_is_draining(r->broker))
-        refuse(r, c, q, REFUSED_draining); /* it came with the request's last byte */
-    else if (bytes_equal(q->path, BYTES_LITERAL("/t")))
+    if (broker_is_draining(r->broker))
+        refuse(r, c, c->inbound->request, REFUSED_draining); /* it came with the last byte */
+    else
         subscribe_body(r, c);
-    else if (q->method == HTTP_DELETE)
+}
+
+static ON_REACTOR void topic_body(struct reactor *r, struct conn *c)
+{
+    if (c->inbound->request->method == HTTP_DELETE)
         finish_body(r, c);
     else
         publish_body(r, c);
@@ -203,7 +217,7 @@ ON_REACTOR void route_body_too_large(struct reactor *r, struct conn *c,
                                      const struct http_request *q)
 {
     struct http_request last = *q;
-    if (q->method == HTTP_POST && !bytes_equal(q->path, BYTES_LITERAL("/t"))) {
+    if (q->method == HTTP_POST && bytes_start_with(q->path, BYTES_LITERAL("/t/"))) {
         publish_too_large(r, c, q);
         return;
     }
@@ -220,14 +234,37 @@ static bool route_matches(const struct route *route, struct bytes path)
     return prefix ? bytes_start_with(path, own) : bytes_equal(path, own);
 }
 
+static const struct route *find_in(const struct route *some, int count, struct bytes path)
+{
+    for (int i = 0; i < count; i++)
+        if (route_matches(&some[i], path))
+            return &some[i];
+    return NULL;
+}
+
 static ON_REACTOR const struct route *find(const struct reactor *r, struct bytes path)
 {
     if (r->broker->settings.admin_token.at && route_matches(&admin_topic_route, path))
         return &admin_topic_route;
-    for (int i = 0; i < ROUTES; i++)
-        if (route_matches(&routes[i], path))
-            return &routes[i];
-    return NULL;
+    const struct route *route = find_in(routes, ROUTES, path);
+    if (!route && r->broker->settings.is_target)
+        route = find_in(target_routes, TARGET_ROUTES, path);
+    return route;
+}
+
+ON_REACTOR void route_body(struct reactor *r, struct conn *c)
+{
+    find(r, c->inbound->request->path)->body(r, c);
+}
+
+static ON_REACTOR void not_found(struct reactor *r, struct conn *c, const struct http_request *q)
+{
+    char message[128];
+    snprintf(message, sizeof(message),
+             "these paths exist: /, /t, /t/TOPIC%s, /healthz, /readyz, "
+             "/metrics",
+             r->broker->settings.is_target ? ", /echo, /headers" : "");
+    answer_error(r, c, q, 404, "not_found", message);
 }
 
 static ON_REACTOR void preflight(struct reactor *r, struct conn *c, const struct http_request *q,
@@ -276,8 +313,7 @@ ON_REACTOR void route_request(struct reactor *r, struct conn *c, const struct ht
     else if (q->method == HTTP_OPTIONS && (route || bytes_equal(q->path, BYTES_LITERAL("*"))))
         preflight(r, c, q, route ? route->methods : "GET, HEAD, POST, OPTIONS");
     else if (!route)
-        answer_error(r, c, q, 404, "not_found",
-                     "these paths exist: /, /t, /t/TOPIC, /healthz, /readyz, /metrics");
+        not_found(r, c, q);
     else if (!(route->allowed & METHOD(q->method)))
         wrong_method(r, c, q, route->methods);
     else if (broker_is_draining(r->broker) && !is_probe(route))

@@ -57,12 +57,16 @@ static ON_REACTOR struct send_record *record_new(struct reactor *r, struct conn 
     return record;
 }
 
+static bool is_full(const struct sender *s)
+{
+    return s->record_count == IO_BATCH_MAX || s->unsettled_bytes > UNSETTLED_BYTES_MAX;
+}
+
 static ON_REACTOR void settle_if_full(struct reactor *r)
 {
     if (r->sender.transient_bytes > TRANSIENT_BYTES_MAX)
         batch_recycle(r);
-    else if (r->sender.record_count == IO_BATCH_MAX ||
-             r->sender.unsettled_bytes > UNSETTLED_BYTES_MAX)
+    else if (is_full(&r->sender))
         sender_settle(r);
 }
 
@@ -243,15 +247,36 @@ ON_REACTOR void sender_flush_conn(struct reactor *r, struct conn *c)
         caught_up(r, c);
 }
 
-ON_REACTOR bool sender_send_constant(struct reactor *r, struct conn *c, struct bytes constant)
+static bool owes_something(const struct conn *c)
 {
-    if (c->cut || c->outbox || conn_has(c, CONN_POLLING_OUT | CONN_FLUSH_QUEUED))
-        return false;
-    settle_if_full(r);
+    return c->cut || c->outbox || conn_has(c, CONN_POLLING_OUT | CONN_FLUSH_QUEUED);
+}
+
+static ON_REACTOR void send_constant(struct reactor *r, struct conn *c, struct bytes constant,
+                                     bool may_be_left)
+{
     struct send_record *record = record_new(r, c);
     record->constant = constant;
+    record->may_be_left = may_be_left;
     record->bytes = constant.len;
+    r->sender.unsettled_bytes += constant.len;
     io_send(r->io, record->slot, record_tag(r, record), constant);
+}
+
+ON_REACTOR bool sender_send_constant(struct reactor *r, struct conn *c, struct bytes constant)
+{
+    if (owes_something(c))
+        return false;
+    settle_if_full(r);
+    send_constant(r, c, constant, true);
+    return true;
+}
+
+ON_REACTOR bool sender_send_received(struct reactor *r, struct conn *c, struct bytes received)
+{
+    if (owes_something(c) || is_full(&r->sender))
+        return false;
+    send_constant(r, c, received, false);
     return true;
 }
 
@@ -320,7 +345,8 @@ static ON_REACTOR void settle_cut(struct reactor *r, struct conn *c,
     sent -= record->outbox_len;
     if (record->cut_len > 0 || record->outbox_len > 0)
         slow_recovered(r, c);
-    if (record->constant.len > 0 && sent > 0 &&
+    ASSERT(record->constant.len == 0 || !c->outbox); /* it would overtake the rest */
+    if (record->constant.len > 0 && !(sent == 0 && record->may_be_left) &&
         !outbox_add(r, c, bytes_skip(record->constant, sent)))
         return;
     if (record->constant.len == 0)

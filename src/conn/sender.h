@@ -25,7 +25,8 @@ struct send_record {
     uint32_t slot;
     uint32_t cut_len, outbox_len;
     uint32_t message_count;
-    struct bytes constant;        /* a ping or heartbeat, from constant memory */
+    struct bytes constant;        /* a ping or heartbeat, or what was received */
+    bool may_be_left;             /* of a constant: whole, when there is no room for any of it */
     const struct iovec *messages; /* [message_count], theirs */
     uint64_t position_before;
     uint64_t bytes; /* all of it */
@@ -57,6 +58,9 @@ ON_REACTOR void sender_flush_conn(struct reactor *r, struct conn *c);
 /* A ping or heartbeat from constant memory, if nothing stands before it. False: something does, and
  * nothing was sent. */
 ON_REACTOR bool sender_send_constant(struct reactor *r, struct conn *c, struct bytes constant);
+/* The same with bytes of a receive buffer, which are valid until the next receives. Settles
+ * nothing. */
+ON_REACTOR bool sender_send_received(struct reactor *r, struct conn *c, struct bytes received);
 /* Submits what is gathered and settles each send. */
 ON_REACTOR void sender_settle(struct reactor *r);
 /* The history is about to change: batches point into it. Nothing may be unsettled. */

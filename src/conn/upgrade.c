@@ -51,44 +51,74 @@ static ON_REACTOR bool check_handshake(struct reactor *r, struct conn *c,
     return true;
 }
 
-/* True: *json says whether the JSON subprotocol was chosen; else it is answered. */
+/* Chooses among `known` (ends in NULL). False: none of what was offered, which is answered. */
 static ON_REACTOR bool check_subprotocol(struct reactor *r, struct conn *c,
-                                         const struct http_request *q, bool *json)
+                                         const struct http_request *q, const char *const *known,
+                                         const char **chosen)
 {
-    static const char *const known[] = {json_subprotocol, NULL};
-    const char *chosen = NULL;
-    *json = false;
-    if (!http_request_field(q, "sec-websocket-protocol").at)
-        return true;
-    switch (
-        ws_choose_subprotocol(http_request_field(q, "sec-websocket-protocol"), known, &chosen)) {
+    const struct bytes offered = http_request_field(q, "sec-websocket-protocol");
+    switch (ws_choose_subprotocol(offered, known, chosen)) {
     case WS_SUBPROTOCOL_NONE_OFFERED:
-        return true;
     case WS_SUBPROTOCOL_CHOSEN:
-        *json = true;
         return true;
     case WS_SUBPROTOCOL_UNKNOWN:
     case WS_SUBPROTOCOL_BAD:
         break;
     }
     answer_error(r, c, q, 400, "bad_subprotocol",
-                 "no subprotocol that was offered is spoken here: offer uproar.json, or none");
+                 *known ? "no subprotocol that was offered is spoken here: offer uproar.json, or "
+                          "none"
+                        : "no subprotocol is spoken here: offer none");
     return false;
 }
 
-static ON_REACTOR void add_switching(struct reactor *r, struct text *out,
-                                     const struct http_request *q, const char *accept,
-                                     uint64_t position)
+/* What the answer to a handshake says. */
+struct handshake {
+    char accept[WS_ACCEPT_LEN];
+    const char *subprotocol; /* NULL: none */
+};
+
+/* False: it is answered. */
+static ON_REACTOR bool shake_hands(struct reactor *r, struct conn *c, const struct http_request *q,
+                                   const char *const *known, struct handshake *h)
+{
+    if (!check_handshake(r, c, q) || !check_subprotocol(r, c, q, known, &h->subprotocol))
+        return false;
+    if (ws_accept(http_request_field(q, "sec-websocket-key"), h->accept))
+        return true;
+    answer_no_memory(r, c, q);
+    return false;
+}
+
+static void add_switching(struct text *out, const struct handshake *h)
 {
     text_printf(out,
                 "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n"
                 "Connection: Upgrade\r\nSec-WebSocket-Accept: %.*s\r\n",
-                WS_ACCEPT_LEN, accept);
-    if (http_request_field(q, "sec-websocket-protocol").at) /* then it was the one chosen */
-        text_printf(out, "Sec-WebSocket-Protocol: %s\r\n", json_subprotocol);
-    answer_add_cursor(out, place_cursor(r, position), false);
-    text_add_str(out, "\r\n");
+                WS_ACCEPT_LEN, h->accept);
+    if (h->subprotocol)
+        text_printf(out, "Sec-WebSocket-Protocol: %s\r\n", h->subprotocol);
 }
+
+/* at: where a subscription begins; NULL: there is none. False: the connection is gone. */
+static ON_REACTOR bool begin_websocket(struct reactor *r, struct conn *c, const struct handshake *h,
+                                       const struct cursor *at)
+{
+    conn_set_phase(r, c, CONN_WS);
+    struct text *out = outbox_open(r, c);
+    if (out) {
+        add_switching(out, h);
+        if (at)
+            answer_add_cursor(out, *at, false);
+        text_add_str(out, "\r\n");
+    }
+    if (!outbox_close(r, c))
+        return false;
+    inbound_free(r, c);
+    return true;
+}
+
+/* --- to a topic ------------------------------------------------------------------------------- */
 
 /* Where it is; before the notice of a gap, the peer's own cursor: cut right there, it is told
  * again.
@@ -124,34 +154,36 @@ static ON_REACTOR void first_frames(struct reactor *r, struct conn *c, const str
     conn_set_timer(r, c, reactor_spread(r, c, r->broker->settings.ping_ms));
 }
 
-static ON_REACTOR void begin_websocket(struct reactor *r, struct conn *c,
-                                       const struct http_request *q, const char *accept,
-                                       const struct start *start, const struct place *place)
-{
-    if (access_has_token(q, r->broker->settings.publish_token))
-        conn_set(c, CONN_MAY_PUBLISH);
-    conn_set_phase(r, c, CONN_WS);
-    struct text *out = outbox_open(r, c);
-    if (out)
-        add_switching(r, out, q, accept, place->position);
-    if (!outbox_close(r, c))
-        return;
-    inbound_free(r, c);
-    first_frames(r, c, start, place);
-    direct_open_letters(r, c);
-}
-
 ON_REACTOR void upgrade_open(struct reactor *r, struct conn *c, const struct http_request *q,
                              struct asking *a)
 {
-    char accept[WS_ACCEPT_LEN];
+    static const char *const known[] = {json_subprotocol, NULL};
+    struct handshake h;
     struct place place;
-    bool json;
-    if (!check_handshake(r, c, q) || !check_subprotocol(r, c, q, &json))
+    if (!shake_hands(r, c, q, known, &h))
         return;
-    if (!ws_accept(http_request_field(q, "sec-websocket-key"), accept) ||
-        conn_subscribe(r, c, a, json || a->json ? WIRE_WS_JSON : WIRE_WS, &place) != 0)
+    const enum wire wire = h.subprotocol || a->json ? WIRE_WS_JSON : WIRE_WS;
+    if (conn_subscribe(r, c, a, wire, &place) != 0) {
         answer_no_memory(r, c, q);
-    else
-        begin_websocket(r, c, q, accept, &a->start, &place);
+        return;
+    }
+    if (access_has_token(q, r->broker->settings.publish_token))
+        conn_set(c, CONN_MAY_PUBLISH);
+    const struct cursor at = place_cursor(r, place.position);
+    if (!begin_websocket(r, c, &h, &at))
+        return;
+    first_frames(r, c, &a->start, &place);
+    direct_open_letters(r, c);
+}
+
+/* --- to an echo ------------------------------------------------------------------------------- */
+
+ON_REACTOR void upgrade_echo(struct reactor *r, struct conn *c, const struct http_request *q)
+{
+    static const char *const known[] = {NULL};
+    struct handshake h;
+    if (!shake_hands(r, c, q, known, &h) || !begin_websocket(r, c, &h, NULL))
+        return;
+    conn_set_timer(r, c, reactor_spread(r, c, r->broker->settings.ping_ms));
+    direct_open_letters(r, c);
 }

@@ -1,6 +1,7 @@
 /* Frames in, publishes out. Between messages nothing is kept: the reader lives on the stack. */
 #include "conn/websocket.h"
 
+#include "conn/echo.h"
 #include "conn/goodbye.h"
 #include "conn/inbound.h"
 #include "conn/outbox.h"
@@ -16,9 +17,11 @@ enum {
     WAIT_MAX_MS = 10000, /* for room in the log or in the body budget */
 };
 
-/* Payload that lies in the receive buffer: a message that came whole is published from there. */
+/* What lies in the receive buffer: payload, so that a message that came whole is published from
+ * there, and frames that go back. */
 struct pending {
     struct span slice;
+    struct echo_run echo;
 };
 
 static ON_REACTOR void no_memory(struct reactor *r, struct conn *c)
@@ -121,25 +124,41 @@ static ON_REACTOR void publish(struct reactor *r, struct conn *c, struct bytes p
     UNREACHABLE("publish_result");
 }
 
+static ON_REACTOR bool may_publish(struct reactor *r, struct conn *c)
+{
+    const char *why = !set_only_topic(c->set)
+                          ? "a connection of several topics or a pattern only listens"
+                      : !conn_has(c, CONN_MAY_PUBLISH) ? "publishing needs the publish token"
+                                                       : NULL;
+    if (!why)
+        return true;
+    stat_add(&r->stats.rejected[REJECTED_not_allowed], 1);
+    goodbye(r, c, WS_CLOSE_POLICY, why);
+    return false;
+}
+
+/* Not read on until it has taken what it asked for. */
+static ON_REACTOR void wait_if_owed_much(struct reactor *r, struct conn *c)
+{
+    if (c->phase == CONN_WS && outbox_len(c->outbox) > OUTBOX_PAUSE_BYTES)
+        (void)begin_wait(r, c, WAIT_OUTBOX);
+}
+
+/* Publishes it, or sends it back. */
 static ON_REACTOR void on_message(struct reactor *r, struct conn *c, struct pending *p,
                                   enum ws_opcode opcode)
 {
-    if (!set_only_topic(c->set)) {
-        stat_add(&r->stats.rejected[REJECTED_not_allowed], 1);
-        goodbye(r, c, WS_CLOSE_POLICY, "a connection of several topics or a pattern only listens");
-        return;
-    }
-    if (!conn_has(c, CONN_MAY_PUBLISH)) {
-        stat_add(&r->stats.rejected[REJECTED_not_allowed], 1);
-        goodbye(r, c, WS_CLOSE_POLICY, "publishing needs the publish token");
-        return;
-    }
     struct inbound *in = c->inbound;
     const bool whole = !in || in->body.len == 0;
-    const struct bytes payload = whole ? span_bytes(p->slice) : text_bytes(&in->body);
-    publish(r, c, payload, opcode == WS_TEXT ? MESSAGE_TEXT : MESSAGE_BINARY);
+    const struct span payload = whole ? p->slice : (struct span){in->body.at, in->body.len};
+    if (echo_is_for(c)) {
+        echo_message(r, c, &p->echo, payload, opcode);
+        wait_if_owed_much(r, c);
+    } else if (may_publish(r, c)) {
+        publish(r, c, span_bytes(payload), opcode == WS_TEXT ? MESSAGE_TEXT : MESSAGE_BINARY);
+    }
     p->slice = (struct span){0};
-    if (c->inbound && c->inbound->wait == WAIT_NONE) {
+    if (c->inbound && (c->inbound->wait == WAIT_NONE || c->inbound->wait == WAIT_OUTBOX)) {
         inbound_clear_body(r, c->inbound);
         c->inbound->waited_for_memory = false;
     } /* while the message waits for room, its body stays charged */
@@ -151,8 +170,8 @@ static ON_REACTOR void on_ping(struct reactor *r, struct conn *c, struct span pa
 {
     uint8_t frame[127];
     const size_t len = ws_encode_pong(frame, span_bytes(payload));
-    if (outbox_add(r, c, (struct bytes){frame, len}) && outbox_len(c->outbox) > OUTBOX_PAUSE_BYTES)
-        (void)begin_wait(r, c, WAIT_OUTBOX);
+    if (outbox_add(r, c, (struct bytes){frame, len}))
+        wait_if_owed_much(r, c);
 }
 
 static ON_REACTOR void on_violation(struct reactor *r, struct conn *c, unsigned code,
@@ -167,6 +186,18 @@ static ON_REACTOR void on_violation(struct reactor *r, struct conn *c, unsigned 
 
 /* --- reading ---------------------------------------------------------------------------------- */
 
+/* What is answered in words of our own, behind the echoes of what came before. */
+static ON_REACTOR void on_control(struct reactor *r, struct conn *c, const struct ws_reader *reader,
+                                  const struct ws_step *step)
+{
+    if (step->event == WS_EVENT_PING)
+        on_ping(r, c, step->slice);
+    else if (step->event == WS_EVENT_CLOSE)
+        goodbye(r, c, reader->close_code, ""); /* the peer's code goes back (RFC 6455, 5.5.1) */
+    else if (step->event == WS_EVENT_VIOLATION)
+        on_violation(r, c, reader->close_code, step->why);
+}
+
 static ON_REACTOR void on_step(struct reactor *r, struct conn *c, const struct ws_reader *reader,
                                const struct ws_step *step, struct pending *p)
 {
@@ -178,14 +209,11 @@ static ON_REACTOR void on_step(struct reactor *r, struct conn *c, const struct w
         on_message(r, c, p, step->opcode);
         return;
     case WS_EVENT_PING:
-        on_ping(r, c, step->slice);
-        return;
     case WS_EVENT_CLOSE:
-        /* The peer's code goes back (RFC 6455, 5.5.1). */
-        goodbye(r, c, reader->close_code, "");
-        return;
     case WS_EVENT_VIOLATION:
-        on_violation(r, c, reader->close_code, step->why);
+        echo_keep(r, c, &p->echo);
+        if (c->phase == CONN_WS)
+            on_control(r, c, reader, step);
         return;
     case WS_EVENT_PONG:
     case WS_EVENT_MORE:
@@ -204,16 +232,17 @@ static ON_REACTOR void run(struct reactor *r, struct conn *c, struct span *in)
 {
     struct ws_reader reader = {0};
     struct ws_step step = {.event = WS_EVENT_DATA};
-    struct pending pending = {0};
+    struct pending pending = {.echo.left = *in};
     if (c->inbound)
         reader = c->inbound->ws;
     while (c->phase == CONN_WS && !is_waiting(c) && step.event != WS_EVENT_MORE) {
         step.event = ws_reader_next(&reader, in, r->broker->settings.message_bytes_max, &step);
         on_step(r, c, &reader, &step, &pending);
     }
-    if (c->phase != CONN_WS)
-        return;
-    keep_pending(r, c, &pending);
+    if (c->phase == CONN_WS)
+        keep_pending(r, c, &pending);
+    if (c->phase == CONN_WS)
+        echo_send(r, c, &pending.echo);
     if (c->phase != CONN_WS)
         return;
     if (!ws_reader_is_idle(&reader) && !inbound_get(r, c)) {
@@ -233,8 +262,16 @@ static ON_REACTOR void free_if_idle(struct reactor *r, struct conn *c)
         inbound_free(r, c);
 }
 
+/* Who takes no echoes gets no further ones. */
+static ON_REACTOR bool has_room_for_echoes(const struct reactor *r, const struct conn *c)
+{
+    return !echo_is_for(c) || !outbox_is_over_budget(r);
+}
+
 ON_REACTOR void websocket_receive(struct reactor *r, struct conn *c, struct span in)
 {
+    if (!is_waiting(c) && !has_room_for_echoes(r, c))
+        (void)begin_wait(r, c, WAIT_MEMORY);
     if (!is_waiting(c))
         run(r, c, &in);
     if (c->phase != CONN_WS)
@@ -295,13 +332,20 @@ static ON_REACTOR void on_no_verdict(struct reactor *r, struct conn *c)
         conn_set_timer(r, c, WAIT_RETRY_MS); /* the verdict is on its way */
 }
 
+/* Each time that it takes something of what it is owed, the wait begins anew. */
+static uint32_t waits_since_ms(const struct conn *c)
+{
+    return c->inbound->wait == WAIT_OUTBOX ? c->heard_ms : c->inbound->wait_since_ms;
+}
+
 static ON_REACTOR void on_wait_timeout(struct reactor *r, struct conn *c)
 {
     struct inbound *in = c->inbound;
-    const bool too_long = r->now_ms - in->wait_since_ms >= WAIT_MAX_MS;
-    const bool over = in->wait == WAIT_ROOM     ? publish_again(r, &in->message) == PUBLISH_TAKEN
-                      : in->wait == WAIT_MEMORY ? !inbound_is_over_budget(r, in, 0)
-                                                : false;
+    const bool too_long = r->now_ms - waits_since_ms(c) >= WAIT_MAX_MS;
+    const bool over = in->wait == WAIT_ROOM ? publish_again(r, &in->message) == PUBLISH_TAKEN
+                      : in->wait == WAIT_MEMORY
+                          ? !inbound_is_over_budget(r, in, 0) && has_room_for_echoes(r, c)
+                          : false;
     if (over) {
         if (in->wait == WAIT_ROOM)
             inbound_clear_body(r, in);
@@ -311,7 +355,7 @@ static ON_REACTOR void on_wait_timeout(struct reactor *r, struct conn *c)
     } else if (!too_long) {
         conn_set_timer(r, c, WAIT_RETRY_MS);
     } else if (in->wait == WAIT_OUTBOX) {
-        conn_drop(r, c, true); /* it never takes its pongs */
+        conn_drop(r, c, true); /* it takes neither pongs nor echoes */
     } else if (in->wait == WAIT_VERDICT) {
         on_no_verdict(r, c);
     } else {

@@ -72,6 +72,8 @@ static const struct row rows[] = {
      FIELD(subscribe_token_file)},
     {"admin-token", "FILE", "who shows the token in FILE may finish topics", .take = take_file,
      FIELD(admin_token_file)},
+    {"target", NULL, "serves /echo and /headers too (max-message 16M)", .take = take_switch,
+     FIELD(target)},
     {"log-json", NULL, "log lines are JSON objects", .take = take_switch, FIELD(log_json)},
     {"version", NULL, "prints version and malloc, and exits", .ends = FLAGS_VERSION},
     {"help", NULL, "prints this, and exits", .ends = FLAGS_HELP},
@@ -383,6 +385,7 @@ void flags_fill_options(const struct flags *f, struct uproar_options *o)
     o->drain_ms = (uint32_t)f->drain_ms;
     o->stream_max_ms = (uint32_t)f->stream_max_ms;
     o->slow = (enum uproar_slow)f->slow;
+    o->target = f->target;
     o->allow_origins = f->origins;
 }
 

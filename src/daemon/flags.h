@@ -22,7 +22,7 @@ struct flags {
     uint64_t history_count, history_bytes, history_ms;
     uint64_t heartbeat_ms, ping_ms, drain_ms, stream_max_ms;
     const char *publish_token_file, *subscribe_token_file, *admin_token_file;
-    bool log_json;
+    bool target, log_json;
 };
 
 /* argv as main() gets it; *f borrows its strings. Stops at the first --help, --version or mistake;

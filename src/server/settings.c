@@ -236,8 +236,6 @@ static int check_limits(const struct uproar_options *o, char *why, size_t why_le
     for (size_t i = 0; i < o->listen_count; i++)
         if (o->listen[i].stomp_tcp || o->listen[i].cert_file || o->listen[i].key_file)
             return not_built(why, why_len, "STOMP and TLS are not in this version");
-    if (o->target)
-        return not_built(why, why_len, "load-test endpoints are not in this version");
     if ((unsigned)o->io > UPROAR_IO_EPOLL)
         return refuse(why, why_len, "io is none of enum uproar_io");
     if ((unsigned)o->slow > UPROAR_SLOW_LATEST)
@@ -260,7 +258,7 @@ enum slow_policy settings_slow(enum uproar_slow slow)
 
 static void fill_settings(struct broker_settings *s, const struct uproar_options *o)
 {
-    s->message_bytes_max = DEFAULT(o->message_bytes_max, 1u << 20);
+    s->message_bytes_max = DEFAULT(o->message_bytes_max, o->target ? 16u << 20 : 1u << 20);
     s->body_bytes_max = DEFAULT(o->body_memory, 256ull << 20);
     s->history_count = DEFAULT(o->history_count, 65536);
     s->history_ms = DEFAULT(o->history_ms, 300000);
@@ -270,6 +268,7 @@ static void fill_settings(struct broker_settings *s, const struct uproar_options
     s->drain_ms = DEFAULT(o->drain_ms, 10000);
     s->stream_max_ms = o->stream_max_ms;
     s->slow = settings_slow(o->slow);
+    s->is_target = o->target;
 }
 
 int settings_init(struct uproar *u, const struct uproar_options *given, char *why, size_t why_len)

@@ -160,9 +160,6 @@ static void what_this_version_has_not_leaves_nothing(void)
     odd = usual;
     odd.key_file = "/nowhere";
     expect_refused(&o, -ENOTSUP);
-    o = usual_options();
-    o.target = true;
-    expect_refused(&o, -ENOTSUP);
     expect_nothing_left(before);
 }
 

@@ -279,6 +279,8 @@ Test(flags, keep_token_files_by_name_and_switches_as_bools)
     cr_assert(eq(str, (char *)f.subscribe_token_file, "./--s"));
     cr_assert(eq(str, (char *)f.admin_token_file, "a"));
     cr_assert(f.log_json);
+    cr_assert(not(options("--log-json").target));
+    cr_assert(options("--target").target);
 }
 
 Test(flags, take_the_last_of_two_unless_repeatable)
@@ -436,6 +438,6 @@ Test(flags, are_all_in_the_help_in_lines_that_fit_a_terminal)
         flag_count += strncmp(line, "  --", 4) == 0;
         cr_assert(le(sz, strlen(line), 80), "%s", line);
     }
-    cr_assert(eq(int, flag_count, 21));
+    cr_assert(eq(int, flag_count, 22));
     free(text);
 }
