@@ -3,6 +3,7 @@
 #include "ws/handshake.h"
 
 #include "base/assert.h"
+#include "ws/token.h"
 
 #include <openssl/evp.h>
 #include <openssl/sha.h>
@@ -44,23 +45,12 @@ bool ws_accept(struct bytes key, char out[static WS_ACCEPT_LEN])
     return true;
 }
 
-/* RFC 9110, 5.6.2: tchar. */
-static bool is_token_char(uint8_t c)
-{
-    return c != 0 && (is_alpha_or_digit(c) || strchr("!#$%&'*+-.^_`|~", c) != NULL);
-}
-
 static bool is_token(struct bytes b)
 {
     for (size_t i = 0; i < b.len; i++)
-        if (!is_token_char(b.at[i]))
+        if (!ws_is_token_char(b.at[i]))
             return false;
     return b.len > 0;
-}
-
-static bool is_blank(uint8_t c)
-{
-    return c == ' ' || c == '\t';
 }
 
 /* The next element of a list (RFC 9110, 5.6.1) without the white space around it; may be empty. */
@@ -70,9 +60,9 @@ static struct bytes list_next(struct bytes *list)
     struct bytes element = {list->at, comma ? (size_t)(comma - list->at) : list->len};
 
     *list = bytes_skip(*list, element.len + (comma ? 1 : 0));
-    while (element.len > 0 && is_blank(element.at[0]))
+    while (element.len > 0 && ws_is_blank(element.at[0]))
         element = bytes_skip(element, 1);
-    while (element.len > 0 && is_blank(element.at[element.len - 1]))
+    while (element.len > 0 && ws_is_blank(element.at[element.len - 1]))
         element.len--;
     return element;
 }
