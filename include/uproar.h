@@ -72,6 +72,11 @@ enum uproar_proto { UPROAR_HTTP = 1, UPROAR_POLL, UPROAR_SSE, UPROAR_WS, UPROAR_
  * oldest message there is; LATEST gives it the newest message of each topic until it keeps up. */
 enum uproar_slow { UPROAR_SLOW_CLOSE = 1, UPROAR_SLOW_SKIP, UPROAR_SLOW_LATEST };
 
+/* permessage-deflate (RFC 7692). SHARED: each message is compressed alone and once, for all its
+ * subscribers, and costs an idle connection nothing. FULL: what a peer sends may refer to what it
+ * has sent before; 40 KiB for each peer that does. */
+enum uproar_deflate { UPROAR_DEFLATE_OFF = 1, UPROAR_DEFLATE_SHARED, UPROAR_DEFLATE_FULL };
+
 /* DENY: 403; LOGIN: 401. A WebSocket that publishes without leave is closed with 1008 by either.
  * Anything that is none of these counts as DENY. */
 enum uproar_verdict { UPROAR_ALLOW = 1, UPROAR_DENY, UPROAR_LOGIN, UPROAR_LATER };
@@ -167,7 +172,9 @@ struct uproar_options {
     uint32_t drain_ms;      /* uproar_stop() spreads goodbyes over it; default 10,000 */
     uint32_t stream_max_ms; /* an event stream ends after it, to be resumed; default: never */
     enum uproar_slow slow;  /* of peers; default UPROAR_SLOW_CLOSE */
-    bool target;            /* load-test endpoints: /echo and /headers */
+    enum uproar_deflate deflate; /* of WebSockets that offer it; default UPROAR_DEFLATE_SHARED */
+    uint32_t deflate_bytes_min;  /* shorter messages are not compressed; default 256 */
+    bool target;                 /* load-test endpoints: /echo and /headers */
 
     const char *const *allow_origins; /* "https://example.org", ...; ends in NULL */
     const char *publish_token;        /* demanded from publishers; NULL: none */

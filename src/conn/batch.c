@@ -9,10 +9,11 @@
 /* --- images ----------------------------------------------------------------------------------- */
 
 static ON_REACTOR const struct image *transient(struct reactor *r, const struct message *m,
-                                                const struct wire_form *form, uint64_t epoch)
+                                                const struct wire_form *form)
 {
     struct sender *s = &r->sender;
-    struct image *image = form->build(m, &epoch);
+    struct wire_maker maker = wire_maker(r);
+    struct image *image = form->build(m, &maker);
     if (!image)
         return NULL;
     image->next = s->transients;
@@ -36,15 +37,13 @@ ON_REACTOR struct bytes batch_wire_at(struct reactor *r, enum wire wire, uint64_
 {
     const struct history *h = &r->subscriptions.history;
     struct message *m = history_at(h, seq);
+    wire = wire_now(r, wire, m);
     const struct wire_form *form = wire_form(wire, m);
-    uint64_t epoch = log_epoch(r->broker->log);
     if (!form)
         return message_ws_frame(m);
     const struct image *image =
-        history_shares_images(h, seq)
-            ? message_image(m, form->kind, form->build, &epoch, &r->broker->image_bytes)
-            : transient(r, m, form, epoch);
-    return image ? wire_slice(wire, image) : (struct bytes){0};
+        history_shares_images(h, seq) ? wire_image(r, m, form) : transient(r, m, form);
+    return image ? wire_slice(wire, image, m) : (struct bytes){0};
 }
 
 /* --- batches ---------------------------------------------------------------------------------- */

@@ -20,6 +20,13 @@ enum slow_policy {
     SLOW_LATEST, /* conflation: until it has caught up, only the newest message of each topic */
 };
 
+/* What handshakes agree to compress. */
+enum deflate_policy {
+    DEFLATE_SHARED, /* each message alone: once for all subscribers, and no memory between two */
+    DEFLATE_OFF,
+    DEFLATE_FULL, /* a publisher's messages may refer to its earlier ones */
+};
+
 struct broker_settings {
     uint32_t conn_count_max; /* the whole server */
     uint32_t message_bytes_max;
@@ -29,7 +36,9 @@ struct broker_settings {
     uint32_t heartbeat_ms, ping_ms, drain_ms;
     uint32_t stream_max_ms; /* how long an event stream lives; 0: for ever */
     enum slow_policy slow;
-    bool is_target; /* serves the load-test endpoints: echo.h */
+    enum deflate_policy deflate;
+    uint32_t deflate_bytes_min; /* shorter messages are not compressed */
+    bool is_target;             /* serves the load-test endpoints: echo.h */
     struct http_origins origins;
     struct bytes publish_token, subscribe_token; /* absent: anybody may */
     struct bytes admin_token;                    /* absent: nobody may */

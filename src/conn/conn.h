@@ -42,6 +42,14 @@ enum conn_flag {
     CONN_KEEPALIVE = 1 << 15,   /* the kernel asks whether it is still there */
 };
 
+/* What a WebSocket's handshake agreed on (RFC 7692, 7.1). The server's window is kept as bits. */
+enum conn_deflate {
+    CONN_DEFLATE = 1 << 0,
+    CONN_DEFLATE_PEER_KEEPS = 1 << 1, /* the peer's messages may refer to earlier ones */
+    CONN_DEFLATE_WE_KEEP = 1 << 2,    /* ours */
+    CONN_DEFLATE_BITS_SHIFT = 4,
+};
+
 struct conn {
     _Atomic uint32_t generation; /* of the slot, first: a successor's start goes on from it. Any
                                     thread may look */
@@ -53,8 +61,9 @@ struct conn {
     struct inbound *inbound; /* an unfinished request or message */
     uint32_t cut_sent;       /* bytes of it that went out */
     uint32_t heard_ms;       /* when the peer last sent something; an event stream: when it began */
-    enum conn_phase phase : 8;
-    enum wire wire : 8;
+    enum conn_phase phase : 4;
+    enum wire wire : 4;
+    uint8_t deflate; /* bits by enum conn_deflate; 0: not agreed on */
     uint16_t flags;
     uint32_t blocked_ms; /* when it first could not take more; 0: it can */
 };

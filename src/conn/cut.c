@@ -28,7 +28,8 @@ static ON_REACTOR struct cut *find(struct reactor *r, const struct message *m, e
 
 ON_REACTOR struct cut *cut_pin(struct reactor *r, struct message *m, enum wire wire)
 {
-    struct cut *cut = find(r, m, kind_of(wire, m));
+    const enum wire sent = wire_now(r, wire, m);
+    struct cut *cut = find(r, m, kind_of(sent, m));
     if (cut) {
         cut->conn_count++;
         return cut;
@@ -37,7 +38,8 @@ ON_REACTOR struct cut *cut_pin(struct reactor *r, struct message *m, enum wire w
     if (!cut)
         return NULL;
     cut->message = m;
-    cut->kind = kind_of(wire, m);
+    cut->kind = kind_of(sent, m);
+    cut->is_compressed = sent == wire;
     cut->conn_count = 1;
     message_pin(m, &r->broker->pinned_bytes);
     list_push_back(&r->cuts, &cut->link);
@@ -60,11 +62,12 @@ ON_REACTOR void cut_unpin(struct reactor *r, struct cut **cut_ptr)
 }
 
 static ON_REACTOR const struct image *own_image(struct reactor *r, struct cut *cut,
-                                                const struct wire_form *form, uint64_t epoch)
+                                                const struct wire_form *form)
 {
+    struct wire_maker maker = wire_maker(r);
     if (cut->image)
         return cut->image;
-    cut->image = form->build(cut->message, &epoch);
+    cut->image = form->build(cut->message, &maker);
     if (cut->image)
         atomic_fetch_add_explicit(&r->broker->pinned_bytes, image_size(cut->image),
                                   memory_order_relaxed);
@@ -73,13 +76,13 @@ static ON_REACTOR const struct image *own_image(struct reactor *r, struct cut *c
 
 ON_REACTOR struct bytes cut_frame(struct reactor *r, struct cut *cut, enum wire wire)
 {
+    if (!cut->is_compressed)
+        wire = wire_uncompressed(wire);
     const struct wire_form *form = wire_form(wire, cut->message);
-    uint64_t epoch = log_epoch(r->broker->log);
     if (!form)
         return message_ws_frame(cut->message);
-    const struct image *image =
-        history_shares_images(&r->subscriptions.history, cut->message->seq)
-            ? message_image(cut->message, form->kind, form->build, &epoch, &r->broker->image_bytes)
-            : own_image(r, cut, form, epoch);
-    return image ? wire_slice(wire, image) : (struct bytes){0};
+    const struct image *image = history_shares_images(&r->subscriptions.history, cut->message->seq)
+                                    ? wire_image(r, cut->message, form)
+                                    : own_image(r, cut, form);
+    return image ? wire_slice(wire, image, cut->message) : (struct bytes){0};
 }

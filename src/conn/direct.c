@@ -9,6 +9,7 @@
 #include "conn/outbox.h"
 #include "conn/reactor.h"
 #include "sse/sse.h"
+#include "ws/ws.h"
 
 #include <errno.h>
 
@@ -107,18 +108,6 @@ static void add_json(struct text *out, const struct letter *l)
     text_add_str(out, "}}");
 }
 
-static ON_REACTOR bool add_frame(struct reactor *r, struct conn *c, const struct letter *l)
-{
-    uint8_t head[10];
-    struct text *out = outbox_open(r, c);
-    if (out) {
-        const enum ws_opcode opcode = l->kind == MESSAGE_TEXT ? WS_TEXT : WS_BINARY;
-        text_add(out, (struct bytes){head, ws_encode_head(head, opcode, l->len)});
-        text_add(out, (struct bytes){l->body, l->len});
-    }
-    return outbox_close(r, c);
-}
-
 static ON_REACTOR bool add_event(struct reactor *r, struct conn *c, struct bytes body,
                                  enum message_kind kind)
 {
@@ -135,7 +124,7 @@ static ON_REACTOR bool add_in_json(struct reactor *r, struct conn *c, const stru
     if (json.failed)
         conn_drop(r, c, true);
     else if (c->phase == CONN_WS)
-        added = notice_frame(r, c, text_bytes(&json));
+        added = outbox_add_frame(r, c, WS_TEXT, text_bytes(&json));
     else
         added = add_event(r, c, text_bytes(&json), MESSAGE_TEXT);
     text_fini(&json);
@@ -147,11 +136,14 @@ static ON_REACTOR bool add(struct reactor *r, struct conn *c, const struct lette
 {
     switch (c->wire) {
     case WIRE_WS:
-        return add_frame(r, c, l);
+    case WIRE_WS_DEFLATE:
+        return outbox_add_frame(r, c, l->kind == MESSAGE_TEXT ? WS_TEXT : WS_BINARY,
+                                (struct bytes){l->body, l->len});
     case WIRE_SSE_CHUNKED:
     case WIRE_SSE_PLAIN:
         return add_event(r, c, (struct bytes){l->body, l->len}, l->kind);
     case WIRE_WS_JSON:
+    case WIRE_WS_JSON_DEFLATE:
     case WIRE_SSE_JSON_CHUNKED:
     case WIRE_SSE_JSON_PLAIN:
         return add_in_json(r, c, l);

@@ -4,7 +4,9 @@
 
 #include "conn/access.h"
 #include "conn/answer.h"
+#include "conn/deflated.h"
 #include "conn/exchange.h"
+#include "conn/goodbye.h"
 #include "conn/inbound.h"
 #include "conn/judge.h"
 #include "conn/outbox.h"
@@ -70,13 +72,14 @@ ON_REACTOR void echo_headers(struct reactor *r, struct conn *c, const struct htt
 static ON_REACTOR void add_frame(struct reactor *r, struct conn *c, struct bytes payload,
                                  enum ws_opcode opcode)
 {
-    uint8_t head[10];
-    struct text *out = outbox_open(r, c);
-    if (out) {
-        text_add(out, (struct bytes){head, ws_encode_head(head, opcode, payload.len)});
-        text_add(out, payload);
-    }
-    if (outbox_close(r, c))
+    bool added = true;
+    if (deflated_is_due(r, c, payload.len))
+        added = deflated_send(r, c, payload, opcode);
+    else
+        (void)!outbox_add_frame(r, c, opcode, payload);
+    if (!added)
+        goodbye(r, c, WS_CLOSE_INTERNAL, "out of memory");
+    else if (c->phase == CONN_WS)
         outbox_charge(r, c);
 }
 
@@ -106,7 +109,7 @@ static bool add_in_place(struct echo_run *run, struct span payload, enum ws_opco
 ON_REACTOR void echo_message(struct reactor *r, struct conn *c, struct echo_run *run,
                              struct span payload, enum ws_opcode opcode)
 {
-    if (add_in_place(run, payload, opcode))
+    if (!deflated_is_due(r, c, payload.len) && add_in_place(run, payload, opcode))
         return;
     echo_keep(r, c, run);
     if (c->phase == CONN_WS)

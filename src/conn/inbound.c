@@ -3,6 +3,8 @@
 
 #include "base/alloc.h"
 #include "conn/reactor.h"
+#include "ws/deflate.h"
+#include "ws/inflate.h"
 
 #include <errno.h>
 
@@ -23,7 +25,8 @@ ON_REACTOR bool inbound_is_over_budget(const struct reactor *r, const struct inb
 {
     const struct broker *b = r->broker;
     const uint64_t total = atomic_load_explicit(&b->body_bytes, memory_order_relaxed);
-    const bool is_alone = total == in->body.capacity + in->message_bytes;
+    const uint64_t own = in ? in->body.capacity + in->message_bytes : 0;
+    const bool is_alone = total == own;
     return !is_alone && total + more > b->settings.body_bytes_max;
 }
 
@@ -46,6 +49,8 @@ ON_REACTOR void inbound_free(struct reactor *r, struct conn *c)
     text_fini(&in->head);
     text_fini(&in->body);
     alloc_free(in->request);
+    ws_inflater_free(&in->inflater);
+    ws_deflater_free(&in->deflater);
     if (in->message)
         message_unref(&in->message);
     alloc_free(in);
@@ -67,23 +72,39 @@ ON_REACTOR void inbound_reset(struct reactor *r, struct conn *c)
     conn_drop(r, c, true); /* requests that were received would never be answered */
 }
 
-ON_REACTOR int inbound_add(struct reactor *r, struct inbound *in, struct text *t, struct bytes b)
+/* Makes room for `more` bytes in one of its texts. */
+static ON_REACTOR int grow(struct reactor *r, struct inbound *in, struct text *t, size_t more)
 {
     const size_t before = t->capacity;
     size_t capacity = before ? before : INBOUND_TEXT_MIN;
-    while (capacity - t->len < b.len)
+    while (capacity - t->len < more)
         capacity *= 2;
-    if (capacity > before) {
-        uint8_t *at = alloc_resize(t->at, capacity);
-        if (!at)
-            return -ENOMEM;
-        t->at = at;
-        t->capacity = capacity;
-        if (t == &in->body)
-            charge(r->broker, capacity - before);
-    }
-    text_add(t, b);
+    if (capacity == before)
+        return 0;
+    uint8_t *at = alloc_resize(t->at, capacity);
+    if (!at)
+        return -ENOMEM;
+    t->at = at;
+    t->capacity = capacity;
+    if (t == &in->body)
+        charge(r->broker, capacity - before);
     return 0;
+}
+
+ON_REACTOR int inbound_add(struct reactor *r, struct inbound *in, struct text *t, struct bytes b)
+{
+    const int err = grow(r, in, t, b.len);
+    if (err == 0)
+        text_add(t, b);
+    return err;
+}
+
+ON_REACTOR int inbound_body_room(struct reactor *r, struct inbound *in, struct span *room)
+{
+    const int err = grow(r, in, &in->body, 1);
+    const size_t left = in->body.capacity - in->body.len;
+    *room = (struct span){in->body.at + in->body.len, left < BODY_STEP ? left : BODY_STEP};
+    return err;
 }
 
 ON_REACTOR int inbound_reserve_body(struct reactor *r, struct inbound *in, size_t capacity)

@@ -54,6 +54,9 @@ struct inbound {
     uint64_t message_bytes;       /* of it, charged like a body */
     uint64_t poll_head; /* INBOUND_POLL: the log's head when it came; its answer covers all of it */
     struct ws_reader ws;
+    struct ws_inflater *inflater; /* inside a compressed message, or kept: deflated.h */
+    struct ws_deflater *deflater; /* kept */
+    uint32_t utf8;                /* of what was inflated of a text */
 };
 
 /* The connection's, made if need be. NULL: no memory. */
@@ -66,8 +69,13 @@ ON_REACTOR void inbound_reset(struct reactor *r, struct conn *c);
  * receive per connection more than it). -ENOMEM: nothing is appended. */
 ON_REACTOR int inbound_add(struct reactor *r, struct inbound *in, struct text *t, struct bytes b)
     MUST_CHECK;
+/* Room behind what the body holds, for at most BODY_STEP bytes and at least one. -ENOMEM. */
+enum { BODY_STEP = 32 << 10 };
+ON_REACTOR int inbound_body_room(struct reactor *r, struct inbound *in, struct span *room)
+    MUST_CHECK;
 /* Would `more` bytes of body be too many for the server? Never when no other body is unfinished, or
- * one larger than the whole budget could never be finished. Otherwise it is not to be read now. */
+ * one larger than the whole budget could never be finished. Otherwise it is not to be read now. in:
+ * NULL is fine. */
 ON_REACTOR bool inbound_is_over_budget(const struct reactor *r, const struct inbound *in,
                                        size_t more) MUST_CHECK;
 /* Room for a body whose length is known, charged before a byte of it is read, so that those

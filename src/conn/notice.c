@@ -10,26 +10,14 @@
 
 #include <stdio.h>
 
-enum { FRAME_HEAD_MAX = 10, CLOSE_REASON_MAX = 123 };
-
-ON_REACTOR bool notice_frame(struct reactor *r, struct conn *c, struct bytes payload)
-{
-    uint8_t head[FRAME_HEAD_MAX];
-    struct text *out = outbox_open(r, c);
-    if (out) {
-        text_add(out, (struct bytes){head, ws_encode_head(head, WS_TEXT, payload.len)});
-        text_add(out, payload);
-    }
-    return outbox_close(r, c);
-}
-
 static ON_REACTOR bool tell_json(struct reactor *r, struct conn *c, const struct gap *gap)
 {
     struct text payload = {0};
     text_add_str(&payload, "{\"gap\":");
     gap_add(&payload, gap);
     text_add_str(&payload, "}");
-    const bool told = payload.failed ? false : notice_frame(r, c, text_bytes(&payload));
+    const bool told =
+        payload.failed ? false : outbox_add_frame(r, c, WS_TEXT, text_bytes(&payload));
     if (payload.failed)
         conn_drop(r, c, true); /* going on without the notice would be a silent loss */
     text_fini(&payload);
@@ -56,7 +44,7 @@ static ON_REACTOR bool tell_event(struct reactor *r, struct conn *c, const struc
 
 static ON_REACTOR void close_raw(struct reactor *r, struct conn *c, const struct gap *gap)
 {
-    char reason[CLOSE_REASON_MAX + 1], resumed[CURSOR_TEXT_MAX];
+    char reason[WS_CLOSE_REASON_MAX + 1], resumed[CURSOR_TEXT_MAX];
     cursor_format(gap->resumed, resumed);
     snprintf(reason, sizeof(reason), "gap %.*s %s", (int)gap->after.len,
              (const char *)gap->after.at, resumed);
@@ -68,9 +56,11 @@ ON_REACTOR bool notice_gap(struct reactor *r, struct conn *c, const struct gap *
     stat_add(&r->stats.gaps[gap->reason], 1);
     switch (c->wire) {
     case WIRE_WS:
+    case WIRE_WS_DEFLATE:
         close_raw(r, c, gap);
         return false;
     case WIRE_WS_JSON:
+    case WIRE_WS_JSON_DEFLATE:
         return tell_json(r, c, gap);
     case WIRE_SSE_CHUNKED:
     case WIRE_SSE_PLAIN:

@@ -10,5 +10,3 @@
 ON_REACTOR bool notice_gap(struct reactor *r, struct conn *c, const struct gap *gap) MUST_CHECK;
 /* The block of an event stream, which is taken, in its framing. False: it is gone. */
 ON_REACTOR bool notice_event(struct reactor *r, struct conn *c, struct text *event) MUST_CHECK;
-/* A text frame (RFC 6455, 5.2) in the connection's outbox. False: it is gone. */
-ON_REACTOR bool notice_frame(struct reactor *r, struct conn *c, struct bytes payload) MUST_CHECK;

@@ -3,6 +3,7 @@
 
 #include "base/alloc.h"
 #include "conn/reactor.h"
+#include "ws/ws.h"
 
 /* A peer that always owes taking a little would make it grow for ever. Moves less than went out. */
 static void forget_sent(struct outbox *o)
@@ -42,6 +43,18 @@ ON_REACTOR bool outbox_add(struct reactor *r, struct conn *c, struct bytes b)
     struct text *out = outbox_open(r, c);
     if (out)
         text_add(out, b);
+    return outbox_close(r, c);
+}
+
+ON_REACTOR bool outbox_add_frame(struct reactor *r, struct conn *c, unsigned opcode,
+                                 struct bytes payload)
+{
+    uint8_t head[10];
+    struct text *out = outbox_open(r, c);
+    if (out) {
+        text_add(out, (struct bytes){head, ws_encode_head(head, opcode, payload.len)});
+        text_add(out, payload);
+    }
     return outbox_close(r, c);
 }
 

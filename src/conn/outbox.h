@@ -22,6 +22,9 @@ ON_REACTOR struct text *outbox_open(struct reactor *r, struct conn *c) MUST_CHEC
 ON_REACTOR bool outbox_close(struct reactor *r, struct conn *c) MUST_CHECK;
 /* Both, for one run of bytes. False: no memory, and the connection is gone. */
 ON_REACTOR bool outbox_add(struct reactor *r, struct conn *c, struct bytes b) MUST_CHECK;
+/* A WebSocket frame; opcode: also with WS_COMPRESSED. */
+ON_REACTOR bool outbox_add_frame(struct reactor *r, struct conn *c, unsigned opcode,
+                                 struct bytes payload) MUST_CHECK;
 /* Counts what it holds towards the server's budget for bodies, until it is freed: for answers that
  * may be large, of which a peer may ask for many and read none. */
 ON_REACTOR void outbox_charge(struct reactor *r, struct conn *c);

@@ -10,6 +10,8 @@
 #include "conn/peer.h"
 #include "conn/publish.h"
 #include "conn/slow.h"
+#include "ws/deflate.h"
+#include "ws/inflate.h"
 #include "ws/ws.h"
 
 #include <errno.h>
@@ -124,6 +126,8 @@ void reactor_fini(struct reactor *r)
     subscriptions_fini(&r->subscriptions);
     timers_fini(&r->timers);
     sender_fini(&r->sender);
+    ws_inflater_free(&r->spare_inflater);
+    ws_deflater_free(&r->deflater);
     alloc_release(r->scratch, (size_t)SCRATCH_COUNT * SCRATCH_BYTES);
     slot_queue_fini(&r->reads, n);
     slot_queue_fini(&r->flushes, n);

@@ -14,6 +14,8 @@
 #include "topic/fanout.h"
 
 struct peer;
+struct ws_deflater;
+struct ws_inflater;
 
 enum {
     SCRATCH_BYTES = 32768,        /* one receive */
@@ -58,6 +60,11 @@ struct reactor {
 
     struct slot_queue flushes; /* those that have something of their own to send */
     struct slot_queue reads;   /* those to receive from */
+
+    /* NULL until they are needed. Of messages that stand alone, so nothing is in them between two.
+     */
+    struct ws_inflater *spare_inflater;
+    struct ws_deflater *deflater;
 
     uint8_t (*scratch)[SCRATCH_BYTES];
     struct http_request request; /* the one being parsed: too large for the stack of a callback */

@@ -108,7 +108,7 @@ ON_REACTOR void slow_conflate(struct reactor *r, struct conn *c)
         return;
     }
     const uint64_t place = before_newest(r, c, &skipped);
-    if (skipped && c->wire != WIRE_WS)
+    if (skipped && !wire_is_raw_ws(c->wire))
         (void)jump(r, c, place, GAP_SLOW);
     else
         c->position = place > c->position ? place : c->position;

@@ -41,6 +41,7 @@ struct stats {
     _Atomic uint64_t gaps[GAP_REASONS];
     _Atomic uint64_t slow_closes;
     _Atomic uint64_t wakeups;
+    _Atomic uint64_t deflate_compressions;
     _Atomic uint64_t history_bytes, history_messages, topics, subscriptions;
     _Atomic uint64_t callbacks_late[CALLBACK_COUNT];
     _Atomic uint64_t callback; /* the one that runs, by stat_callback(); 0: none */

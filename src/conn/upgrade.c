@@ -12,6 +12,8 @@
 #include "conn/outbox.h"
 #include "conn/place.h"
 #include "conn/reactor.h"
+#include "conn/wire.h"
+#include "ws/extension.h"
 #include "ws/handshake.h"
 
 static const char json_subprotocol[] = "uproar.json";
@@ -51,13 +53,28 @@ static ON_REACTOR bool check_handshake(struct reactor *r, struct conn *c,
     return true;
 }
 
+/* All fields of that name as one (RFC 9110, 5.3). Absent: there is none, or no memory for them. */
+static struct bytes combined(const struct http_request *q, const char *name, struct text *out)
+{
+    for (uint32_t i = 0; i < q->field_count; i++) {
+        if (!bytes_equal_nocase(q->fields[i].name, bytes_from(name)))
+            continue;
+        text_add_str(out, out->at ? ", " : " ");
+        text_add(out, q->fields[i].value);
+    }
+    return out->at && !out->failed ? text_bytes(out) : (struct bytes){0};
+}
+
 /* Chooses among `known` (ends in NULL). False: none of what was offered, which is answered. */
 static ON_REACTOR bool check_subprotocol(struct reactor *r, struct conn *c,
                                          const struct http_request *q, const char *const *known,
                                          const char **chosen)
 {
-    const struct bytes offered = http_request_field(q, "sec-websocket-protocol");
-    switch (ws_choose_subprotocol(offered, known, chosen)) {
+    struct text all = {0};
+    const struct bytes offered = combined(q, "sec-websocket-protocol", &all);
+    const enum ws_subprotocol choice = ws_choose_subprotocol(offered, known, chosen);
+    text_fini(&all);
+    switch (choice) {
     case WS_SUBPROTOCOL_NONE_OFFERED:
     case WS_SUBPROTOCOL_CHOSEN:
         return true;
@@ -76,13 +93,32 @@ static ON_REACTOR bool check_subprotocol(struct reactor *r, struct conn *c,
 struct handshake {
     char accept[WS_ACCEPT_LEN];
     const char *subprotocol; /* NULL: none */
+    bool has_deflate;
+    struct ws_deflate_terms deflate;
 };
+
+/* False: what was offered is no list of extensions, which is answered. */
+static ON_REACTOR bool check_extensions(struct reactor *r, struct conn *c,
+                                        const struct http_request *q, struct handshake *h)
+{
+    struct text all = {0};
+    const enum ws_deflate_choice choice =
+        ws_deflate_choose(combined(q, "sec-websocket-extensions", &all), &h->deflate);
+    text_fini(&all);
+    h->has_deflate = choice == WS_DEFLATE_CHOSEN && r->broker->settings.deflate != DEFLATE_OFF;
+    if (choice != WS_DEFLATE_BAD)
+        return true;
+    answer_error(r, c, q, 400, "bad_extensions",
+                 "Sec-WebSocket-Extensions is no list of extensions");
+    return false;
+}
 
 /* False: it is answered. */
 static ON_REACTOR bool shake_hands(struct reactor *r, struct conn *c, const struct http_request *q,
                                    const char *const *known, struct handshake *h)
 {
-    if (!check_handshake(r, c, q) || !check_subprotocol(r, c, q, known, &h->subprotocol))
+    if (!check_handshake(r, c, q) || !check_subprotocol(r, c, q, known, &h->subprotocol) ||
+        !check_extensions(r, c, q, h))
         return false;
     if (ws_accept(http_request_field(q, "sec-websocket-key"), h->accept))
         return true;
@@ -98,6 +134,15 @@ static void add_switching(struct text *out, const struct handshake *h)
                 WS_ACCEPT_LEN, h->accept);
     if (h->subprotocol)
         text_printf(out, "Sec-WebSocket-Protocol: %s\r\n", h->subprotocol);
+    if (h->has_deflate)
+        ws_deflate_answer(out, &h->deflate);
+}
+
+static void keep_terms(struct conn *c, const struct ws_deflate_terms *t)
+{
+    c->deflate = (uint8_t)(CONN_DEFLATE | (t->client_forgets ? 0 : CONN_DEFLATE_PEER_KEEPS) |
+                           (t->server_forgets ? 0 : CONN_DEFLATE_WE_KEEP) |
+                           t->server_bits << CONN_DEFLATE_BITS_SHIFT);
 }
 
 /* at: where a subscription begins; NULL: there is none. False: the connection is gone. */
@@ -105,6 +150,8 @@ static ON_REACTOR bool begin_websocket(struct reactor *r, struct conn *c, const 
                                        const struct cursor *at)
 {
     conn_set_phase(r, c, CONN_WS);
+    if (h->has_deflate)
+        keep_terms(c, &h->deflate);
     struct text *out = outbox_open(r, c);
     if (out) {
         add_switching(out, h);
@@ -132,7 +179,7 @@ static ON_REACTOR bool tell_open(struct reactor *r, struct conn *c, const struct
     text_add_str(&payload, "{\"open\":{\"cursor\":");
     text_add_json(&payload, place->has_gap ? start->given : bytes_from(text));
     text_add_str(&payload, "}}");
-    const bool told = !payload.failed && notice_frame(r, c, text_bytes(&payload));
+    const bool told = !payload.failed && outbox_add_frame(r, c, WS_TEXT, text_bytes(&payload));
     if (payload.failed)
         conn_drop(r, c, true);
     text_fini(&payload);
@@ -142,7 +189,7 @@ static ON_REACTOR bool tell_open(struct reactor *r, struct conn *c, const struct
 static ON_REACTOR void first_frames(struct reactor *r, struct conn *c, const struct start *start,
                                     const struct place *place)
 {
-    if (c->wire == WIRE_WS_JSON && !tell_open(r, c, start, place))
+    if (!wire_is_raw_ws(c->wire) && !tell_open(r, c, start, place))
         return;
     const struct gap gap = {start->given, place_cursor(r, place->position), place->reason};
     if (place->has_gap && !notice_gap(r, c, &gap))
@@ -154,6 +201,24 @@ static ON_REACTOR void first_frames(struct reactor *r, struct conn *c, const str
     conn_set_timer(r, c, reactor_spread(r, c, r->broker->settings.ping_ms));
 }
 
+/* Subscribers share what is compressed, so each message stands alone; a publisher may refer to its
+ * own earlier ones where that is allowed to cost memory. */
+static ON_REACTOR void share_deflate(const struct reactor *r, struct handshake *h)
+{
+    h->deflate.server_forgets = true;
+    if (r->broker->settings.deflate != DEFLATE_FULL)
+        h->deflate.client_forgets = true;
+}
+
+/* A peer with a smaller window than that of the shared images gets messages as they are. */
+static enum wire wire_of(const struct handshake *h, bool json)
+{
+    const bool fits = h->has_deflate && h->deflate.server_bits >= WIRE_WINDOW_BITS;
+    if (json)
+        return fits ? WIRE_WS_JSON_DEFLATE : WIRE_WS_JSON;
+    return fits ? WIRE_WS_DEFLATE : WIRE_WS;
+}
+
 ON_REACTOR void upgrade_open(struct reactor *r, struct conn *c, const struct http_request *q,
                              struct asking *a)
 {
@@ -162,7 +227,8 @@ ON_REACTOR void upgrade_open(struct reactor *r, struct conn *c, const struct htt
     struct place place;
     if (!shake_hands(r, c, q, known, &h))
         return;
-    const enum wire wire = h.subprotocol || a->json ? WIRE_WS_JSON : WIRE_WS;
+    share_deflate(r, &h);
+    const enum wire wire = wire_of(&h, h.subprotocol || a->json);
     if (conn_subscribe(r, c, a, wire, &place) != 0) {
         answer_no_memory(r, c, q);
         return;

@@ -1,6 +1,7 @@
 /* Frames in, publishes out. Between messages nothing is kept: the reader lives on the stack. */
 #include "conn/websocket.h"
 
+#include "conn/deflated.h"
 #include "conn/echo.h"
 #include "conn/goodbye.h"
 #include "conn/inbound.h"
@@ -40,6 +41,11 @@ static ON_REACTOR bool begin_wait(struct reactor *r, struct conn *c, enum inboun
     c->inbound->state = INBOUND_WS;
     inbound_begin_wait(r, c, wait, WAIT_RETRY_MS);
     return true;
+}
+
+static bool is_waiting(const struct conn *c)
+{
+    return c->inbound && c->inbound->wait != WAIT_NONE;
 }
 
 /* --- messages --------------------------------------------------------------------------------- */
@@ -184,6 +190,60 @@ static ON_REACTOR void on_violation(struct reactor *r, struct conn *c, unsigned 
     goodbye(r, c, code, why);
 }
 
+/* --- compressed messages ---------------------------------------------------------------------- */
+
+static ON_REACTOR void on_bad_inflated(struct reactor *r, struct conn *c, enum inflated result)
+{
+    switch (result) {
+    case INFLATED_BAD:
+        on_violation(r, c, WS_CLOSE_BAD_TEXT, "a compressed message that deflate did not make");
+        return;
+    case INFLATED_BAD_TEXT:
+        on_violation(r, c, WS_CLOSE_BAD_TEXT, "text that is not UTF-8");
+        return;
+    case INFLATED_TOO_LONG:
+        on_violation(r, c, WS_CLOSE_TOO_BIG, "the message is too long");
+        return;
+    case INFLATED_NO_MEMORY:
+        no_memory(r, c);
+        return;
+    case INFLATED_FINE:
+        break;
+    }
+    UNREACHABLE("inflated");
+}
+
+static ON_REACTOR void on_compressed_data(struct reactor *r, struct conn *c,
+                                          const struct ws_step *step)
+{
+    const enum inflated result = deflated_add(r, c, span_bytes(step->slice), step->opcode);
+    if (result != INFLATED_FINE)
+        on_bad_inflated(r, c, result);
+    else if (inbound_is_over_budget(r, c->inbound, 0))
+        (void)begin_wait(r, c, WAIT_MEMORY);
+}
+
+/* A receive may hold many messages that inflate to very much: others have their turn between. */
+static ON_REACTOR void wait_for_turn(struct reactor *r, struct conn *c)
+{
+    if (c->phase != CONN_WS || is_waiting(c) || !reactor_slice_is_over(r))
+        return;
+    if (begin_wait(r, c, WAIT_TURN))
+        reactor_queue_flush(r, c);
+}
+
+static ON_REACTOR void on_compressed_message(struct reactor *r, struct conn *c, struct pending *p,
+                                             enum ws_opcode opcode)
+{
+    const enum inflated result = deflated_finish(r, c, opcode);
+    if (result != INFLATED_FINE) {
+        on_bad_inflated(r, c, result);
+        return;
+    }
+    on_message(r, c, p, opcode);
+    wait_for_turn(r, c);
+}
+
 /* --- reading ---------------------------------------------------------------------------------- */
 
 /* What is answered in words of our own, behind the echoes of what came before. */
@@ -203,10 +263,16 @@ static ON_REACTOR void on_step(struct reactor *r, struct conn *c, const struct w
 {
     switch (step->event) {
     case WS_EVENT_DATA:
-        on_data(r, c, p, step->slice);
+        if (step->compressed)
+            on_compressed_data(r, c, step);
+        else
+            on_data(r, c, p, step->slice);
         return;
     case WS_EVENT_MESSAGE:
-        on_message(r, c, p, step->opcode);
+        if (step->compressed)
+            on_compressed_message(r, c, p, step->opcode);
+        else
+            on_message(r, c, p, step->opcode);
         return;
     case WS_EVENT_PING:
     case WS_EVENT_CLOSE:
@@ -222,21 +288,17 @@ static ON_REACTOR void on_step(struct reactor *r, struct conn *c, const struct w
     UNREACHABLE("ws_event");
 }
 
-static bool is_waiting(const struct conn *c)
-{
-    return c->inbound && c->inbound->wait != WAIT_NONE;
-}
-
 /* As far as it goes; *in is what is left. */
 static ON_REACTOR void run(struct reactor *r, struct conn *c, struct span *in)
 {
+    const struct ws_limits limits = {r->broker->settings.message_bytes_max, c->deflate != 0};
     struct ws_reader reader = {0};
     struct ws_step step = {.event = WS_EVENT_DATA};
     struct pending pending = {.echo.left = *in};
     if (c->inbound)
         reader = c->inbound->ws;
     while (c->phase == CONN_WS && !is_waiting(c) && step.event != WS_EVENT_MORE) {
-        step.event = ws_reader_next(&reader, in, r->broker->settings.message_bytes_max, &step);
+        step.event = ws_reader_next(&reader, in, &limits, &step);
         on_step(r, c, &reader, &step, &pending);
     }
     if (c->phase == CONN_WS)
@@ -258,19 +320,22 @@ static ON_REACTOR void free_if_idle(struct reactor *r, struct conn *c)
 {
     const struct inbound *in = c->inbound;
     if (in && in->wait == WAIT_NONE && in->parked.len == 0 && in->body.len == 0 &&
-        ws_reader_is_idle(&in->ws))
+        ws_reader_is_idle(&in->ws) && !in->inflater && !in->deflater)
         inbound_free(r, c);
 }
 
-/* Who takes no echoes gets no further ones. */
-static ON_REACTOR bool has_room_for_echoes(const struct reactor *r, const struct conn *c)
+/* Who takes no echoes gets no further ones; and while too many messages are unfinished, a few bytes
+ * must not become a million. */
+static ON_REACTOR bool has_room(const struct reactor *r, const struct conn *c)
 {
-    return !echo_is_for(c) || !outbox_is_over_budget(r);
+    if (echo_is_for(c) && outbox_is_over_budget(r))
+        return false;
+    return !c->deflate || !inbound_is_over_budget(r, c->inbound, 0);
 }
 
 ON_REACTOR void websocket_receive(struct reactor *r, struct conn *c, struct span in)
 {
-    if (!is_waiting(c) && !has_room_for_echoes(r, c))
+    if (!is_waiting(c) && !has_room(r, c))
         (void)begin_wait(r, c, WAIT_MEMORY);
     if (!is_waiting(c))
         run(r, c, &in);
@@ -282,9 +347,15 @@ ON_REACTOR void websocket_receive(struct reactor *r, struct conn *c, struct span
         free_if_idle(r, c);
 }
 
+static bool may_be_resumed(const struct conn *c)
+{
+    return c->inbound && !conn_has(c, CONN_POLLING_OUT) &&
+           (c->inbound->wait == WAIT_OUTBOX || c->inbound->wait == WAIT_TURN);
+}
+
 ON_REACTOR void websocket_resume(struct reactor *r, struct conn *c)
 {
-    if (c->inbound && c->inbound->wait == WAIT_OUTBOX && !conn_has(c, CONN_POLLING_OUT))
+    if (may_be_resumed(c))
         c->inbound->wait = WAIT_NONE;
     if (is_waiting(c) || !c->inbound)
         return;
@@ -344,7 +415,7 @@ static ON_REACTOR void on_wait_timeout(struct reactor *r, struct conn *c)
     const bool too_long = r->now_ms - waits_since_ms(c) >= WAIT_MAX_MS;
     const bool over = in->wait == WAIT_ROOM ? publish_again(r, &in->message) == PUBLISH_TAKEN
                       : in->wait == WAIT_MEMORY
-                          ? !inbound_is_over_budget(r, in, 0) && has_room_for_echoes(r, c)
+                          ? !inbound_is_over_budget(r, in, 0) && has_room(r, c)
                           : false;
     if (over) {
         if (in->wait == WAIT_ROOM)
@@ -352,8 +423,8 @@ static ON_REACTOR void on_wait_timeout(struct reactor *r, struct conn *c)
         in->wait = WAIT_NONE;
         conn_set_timer(r, c, r->broker->settings.ping_ms);
         conn_resume_input(r, c);
-    } else if (!too_long) {
-        conn_set_timer(r, c, WAIT_RETRY_MS);
+    } else if (!too_long || in->wait == WAIT_TURN) {
+        conn_set_timer(r, c, WAIT_RETRY_MS); /* a turn always comes */
     } else if (in->wait == WAIT_OUTBOX) {
         conn_drop(r, c, true); /* it takes neither pongs nor echoes */
     } else if (in->wait == WAIT_VERDICT) {

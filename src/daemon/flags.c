@@ -72,6 +72,10 @@ static const struct row rows[] = {
      FIELD(subscribe_token_file)},
     {"admin-token", "FILE", "who shows the token in FILE may finish topics", .take = take_file,
      FIELD(admin_token_file)},
+    {"deflate", "off|shared|full", "WebSocket compression (default shared)", .take = take_choice,
+     FIELD(deflate), .min = UPROAR_DEFLATE_OFF, .also = "compression gzip"},
+    {"deflate-min", "BYTES", "shorter messages are not (default 256)", .take = take_bytes,
+     FIELD(deflate_bytes_min), .min = 1, .max = GIB / 4},
     {"target", NULL, "serves /echo and /headers too (max-message 16M)", .take = take_switch,
      FIELD(target)},
     {"log-json", NULL, "log lines are JSON objects", .take = take_switch, FIELD(log_json)},
@@ -385,6 +389,8 @@ void flags_fill_options(const struct flags *f, struct uproar_options *o)
     o->drain_ms = (uint32_t)f->drain_ms;
     o->stream_max_ms = (uint32_t)f->stream_max_ms;
     o->slow = (enum uproar_slow)f->slow;
+    o->deflate = (enum uproar_deflate)f->deflate;
+    o->deflate_bytes_min = (uint32_t)f->deflate_bytes_min;
     o->target = f->target;
     o->allow_origins = f->origins;
 }

@@ -16,9 +16,9 @@ struct flags {
     size_t listen_count;
     const char *origins[FLAGS_ORIGINS_MAX + 1]; /* ends in NULL */
     size_t origin_count;
-    uint64_t io, slow; /* enum uproar_io, enum uproar_slow */
+    uint64_t io, slow, deflate; /* enum uproar_io, uproar_slow, uproar_deflate */
     uint64_t thread_count, connection_count_max;
-    uint64_t message_bytes_max, body_memory;
+    uint64_t message_bytes_max, body_memory, deflate_bytes_min;
     uint64_t history_count, history_bytes, history_ms;
     uint64_t heartbeat_ms, ping_ms, drain_ms, stream_max_ms;
     const char *publish_token_file, *subscribe_token_file, *admin_token_file;

@@ -82,3 +82,8 @@ void process_usage(struct process_usage *out)
     out->fd_count_max = process_fd_limit();
     out->start_ms = start_unix_ms();
 }
+
+void process_yield(void)
+{
+    sched_yield();
+}

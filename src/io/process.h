@@ -14,3 +14,6 @@ void process_usage(struct process_usage *out);
 uint64_t process_fd_limit(void);
 /* CPUs this process may run on; at least 1. */
 unsigned process_cpu_count(void);
+
+/* Lets another thread have the CPU: the one that is waited for may be without. Any thread. */
+void process_yield(void);

@@ -16,9 +16,9 @@ struct log;
 struct log_engine;
 
 enum {
-    LOG_INBOX_MAX = 65536,        /* entries */
-    LOG_REACTOR_RING_MAX = 16384, /* messages per reactor */
-    LOG_REACTORS_MAX = 256,
+    LOG_INBOX_MAX = 65536,         /* entries */
+    LOG_REACTOR_RING_MAX = 16384,  /* messages per reactor */
+    LOG_REACTORS_MAX = 256,        /* at most IMAGE_HOLDERS_MAX */
     LOG_HOLD_MAX = SIZED(1024, 4), /* entries one holder orders before it hands the role on */
 };
 #define LOG_INBOX_BYTES_MAX (64ull << 20) /* but at least one entry */

@@ -330,11 +330,29 @@ const struct image *message_image(struct message *m, enum image_kind kind, image
     return have;
 }
 
+static uint16_t claim_bit(enum image_kind kind)
+{
+    return (uint16_t)((IMAGE_HOLDERS_MAX + 1) << kind);
+}
+
+bool message_claim_image(struct message *m, enum image_kind kind)
+{
+    const uint16_t bit = claim_bit(kind);
+    /* Relaxed: it orders nothing; the image's own slot does. */
+    return !(atomic_fetch_or_explicit(&m->image_holders, bit, memory_order_relaxed) & bit);
+}
+
+bool message_image_there(const struct message *m, enum image_kind kind)
+{
+    return atomic_load_explicit(&m->images[kind], memory_order_relaxed) != NULL;
+}
+
 void message_retire_images(struct message *m)
 {
     /* Release: our reads of the images are over before the last one frees them; acquire: those of
      * all others are, when we are the last. */
-    const uint16_t before = atomic_fetch_sub_explicit(&m->image_holders, 1, memory_order_acq_rel);
+    const uint16_t before =
+        atomic_fetch_sub_explicit(&m->image_holders, 1, memory_order_acq_rel) & IMAGE_HOLDERS_MAX;
     ASSERT(before > 0);
     if (before == 1)
         drop_images(m);

@@ -20,9 +20,15 @@ enum image_kind {
     IMAGE_SSE,          /* an event in a chunk; inner: the event alone */
     IMAGE_ENVELOPE,     /* a WebSocket frame around the JSON envelope; inner: the envelope */
     IMAGE_SSE_ENVELOPE, /* an event that carries the envelope, in a chunk; inner: the event */
+    /* Compressed, or not if that makes it no shorter: the frame, which is then left out (len is 0)
+     * if it lies in the message; the envelope's frame. */
+    IMAGE_WS_DEFLATE,
+    IMAGE_ENVELOPE_DEFLATE,
     IMAGE_KINDS,
     IMAGE_WS_FRAME = IMAGE_KINDS, /* of a message with a taken payload alone */
 };
+/* Reactors that hold a message's images are counted below the claims. */
+enum { IMAGE_HOLDERS_MAX = (1 << (16 - IMAGE_KINDS)) - 1 };
 
 /* Built once, by whichever reactor needs it first. The inner slice is the same without its framing.
  */
@@ -105,7 +111,8 @@ struct message {
     struct message_origin origin;   /* of the entry; meaningful on its last message */
     _Atomic uint32_t pins;          /* of message_pin(): one for each connection with a cut frame */
     _Atomic uint16_t image_holders; /* reactors that may still ask for images. The log sets it to
-                                       their number when it stamps; 1 in a message without a log */
+                                       their number when it stamps; 1 in a message without a log.
+                                       Above that, one bit for each claim */
     uint16_t headers_len;
     uint8_t event_len;
     uint8_t content_type_len;
@@ -117,9 +124,9 @@ struct message {
      * head room, payload */
     uint8_t bytes[];
 };
-static_assert(sizeof(struct message) == 96,
-              "six malloc units, without padding: a slot for each kind of image is 24 bytes of it; "
-              "65,536 messages of history cost 6 MiB before what they carry");
+static_assert(sizeof(struct message) == 112,
+              "seven malloc units, without padding: a slot for each kind of image is 40 bytes of "
+              "it; 65,536 messages of history cost 7 MiB before what they carry");
 
 /* One reference, to the caller. NULL: no memory. */
 struct message *message_new(const struct message_options *o) MUST_CHECK;
@@ -161,6 +168,10 @@ typedef struct image *image_build_fn(const struct message *m, void *user);
 ANY_THREAD const struct image *message_image(struct message *m, enum image_kind kind,
                                              image_build_fn *build, void *user,
                                              _Atomic uint64_t *total);
+/* Is the caller the first who builds an image of that kind? For images that are too dear to be
+ * built twice: the others look for it with message_image_there(). */
+ANY_THREAD bool message_claim_image(struct message *m, enum image_kind kind) MUST_CHECK;
+ANY_THREAD bool message_image_there(const struct message *m, enum image_kind kind) MUST_CHECK;
 /* Each reactor says once that it will not ask for the message's images any more, and uses none: the
  * last one frees them. Does not touch the reference. */
 ANY_THREAD void message_retire_images(struct message *m);

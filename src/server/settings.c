@@ -240,6 +240,8 @@ static int check_limits(const struct uproar_options *o, char *why, size_t why_le
         return refuse(why, why_len, "io is none of enum uproar_io");
     if ((unsigned)o->slow > UPROAR_SLOW_LATEST)
         return refuse(why, why_len, "slow is none of enum uproar_slow");
+    if ((unsigned)o->deflate > UPROAR_DEFLATE_FULL)
+        return refuse(why, why_len, "deflate is none of enum uproar_deflate");
     return 0;
 }
 
@@ -256,6 +258,19 @@ enum slow_policy settings_slow(enum uproar_slow slow)
     return SLOW_CLOSE;
 }
 
+static enum deflate_policy deflate_policy(enum uproar_deflate deflate)
+{
+    switch (deflate) {
+    case UPROAR_DEFLATE_OFF:
+        return DEFLATE_OFF;
+    case UPROAR_DEFLATE_FULL:
+        return DEFLATE_FULL;
+    case UPROAR_DEFLATE_SHARED:
+        break;
+    }
+    return DEFLATE_SHARED;
+}
+
 static void fill_settings(struct broker_settings *s, const struct uproar_options *o)
 {
     s->message_bytes_max = DEFAULT(o->message_bytes_max, o->target ? 16u << 20 : 1u << 20);
@@ -268,6 +283,8 @@ static void fill_settings(struct broker_settings *s, const struct uproar_options
     s->drain_ms = DEFAULT(o->drain_ms, 10000);
     s->stream_max_ms = o->stream_max_ms;
     s->slow = settings_slow(o->slow);
+    s->deflate = deflate_policy(o->deflate);
+    s->deflate_bytes_min = DEFAULT(o->deflate_bytes_min, 256);
     s->is_target = o->target;
 }
 

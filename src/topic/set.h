@@ -15,15 +15,23 @@ enum { SET_FILTERS_MAX = 256 };
  * subscriber in this process, which gets the message itself. */
 enum wire {
     WIRE_WS,
+    WIRE_WS_DEFLATE,
     WIRE_SSE_CHUNKED,
     WIRE_SSE_PLAIN,
     WIRE_WS_JSON,
+    WIRE_WS_JSON_DEFLATE,
     WIRE_SSE_JSON_CHUNKED,
     WIRE_SSE_JSON_PLAIN,
     WIRE_POLL,
     WIRE_LOCAL,
     WIRES
 };
+
+/* A WebSocket that gets payloads alone: there is no place in it for anything else. */
+static inline bool wire_is_raw_ws(enum wire wire)
+{
+    return wire == WIRE_WS || wire == WIRE_WS_DEFLATE;
+}
 
 struct member_list {
     uint32_t *conns;

@@ -6,7 +6,7 @@
 #include "base/utf8.h"
 #include "log/ws_frame.h"
 
-size_t ws_encode_head(uint8_t out[static 10], enum ws_opcode opcode, uint64_t payload_len)
+size_t ws_encode_head(uint8_t out[static 10], unsigned opcode, uint64_t payload_len)
 {
     out[0] = (uint8_t)(0x80 | opcode);
     if (payload_len <= 125) {

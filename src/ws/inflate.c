@@ -82,7 +82,7 @@ enum ws_inflate ws_inflate(struct ws_inflater *i, struct bytes *in, struct span 
             return WS_INFLATE_BAD;
         i->ended = result == Z_STREAM_END;
     } while (in->len > 0);
-    return out->len == 0 && !i->ended ? WS_INFLATE_FULL : WS_INFLATE_MORE;
+    return WS_INFLATE_MORE;
 }
 
 struct bytes ws_inflate_tail(const struct ws_inflater *i)

@@ -15,7 +15,7 @@ void ws_inflater_free(struct ws_inflater **i_ptr);
 void ws_inflater_reset(struct ws_inflater *i);
 
 enum ws_inflate {
-    WS_INFLATE_MORE, /* *in is used up, and everything that it says was written */
+    WS_INFLATE_MORE, /* *in is used up; the last of what it says may come out with the tail */
     WS_INFLATE_FULL, /* *out is: go on with another one */
     WS_INFLATE_BAD,  /* not deflated data */
     WS_INFLATE_NO_MEMORY,

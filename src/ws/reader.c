@@ -1,5 +1,5 @@
 /* Frames of a peer into messages and control events, RFC 6455, 5, as a server has to see them.
- * No socket, no allocation, no deflate; answering (pong, close) is the caller's. */
+ * No socket, no allocation, no zlib; answering (pong, close) is the caller's. */
 #include "ws/ws.h"
 
 #include "base/assert.h"
@@ -8,7 +8,7 @@
 /* Without 125 bytes for a cut control frame it would have to be answered piece by piece, which 5.5
  * does not allow. A connection has a reader only in the middle of a frame or message. */
 static_assert(sizeof(struct ws_reader) == 160,
-              "29 bytes of state, 125 of a control frame, padding");
+              "30 bytes of state, 125 of a control frame, padding");
 
 /* Text that is not ASCII takes a second pass: in blocks, which it finds in the L1 cache. */
 enum { BLOCK_LEN = 8192 };
@@ -19,8 +19,14 @@ struct header {
     uint64_t payload_len;
     uint8_t size;
     uint8_t opcode;
-    bool fin, rsv, masked, minimal;
+    bool fin, rsv1, rsv23, masked, minimal;
 };
+
+/* Deflate may make of bytes that it cannot compress an eighth more. */
+static uint64_t compressed_max(uint64_t message_max)
+{
+    return message_max + message_max / 8 + 1024;
+}
 
 static enum ws_event violation(struct ws_reader *r, struct ws_step *step, enum ws_close_code code,
                                const char *why)
@@ -75,7 +81,8 @@ static struct header header_decode(const uint8_t *raw)
         .size = header_size(raw),
         .opcode = raw[0] & 0x0f,
         .fin = raw[0] & 0x80,
-        .rsv = raw[0] & 0x70,
+        .rsv1 = raw[0] & 0x40,
+        .rsv23 = raw[0] & 0x30,
         .masked = raw[1] & 0x80,
         .minimal = ext == 0 || len > (ext == 2 ? 125 : UINT16_MAX),
     };
@@ -91,10 +98,17 @@ static bool opcode_is_known(uint8_t opcode)
     return opcode <= WS_BINARY || (opcode >= WS_CLOSE && opcode <= WS_PONG);
 }
 
-/* NULL, or what is wrong with the frame whatever came before it (RFC 6455, 5.2 and 5.5). */
-static const char *frame_fault(const struct header *h)
+/* RSV1 marks the first frame of a compressed message, where that was agreed on (RFC 7692, 6). */
+static bool rsv_is_fine(const struct header *h, bool may_compress)
 {
-    if (h->rsv)
+    const bool may_mark = may_compress && (h->opcode == WS_TEXT || h->opcode == WS_BINARY);
+    return !h->rsv23 && (may_mark || !h->rsv1);
+}
+
+/* NULL, or what is wrong with the frame whatever came before it (RFC 6455, 5.2 and 5.5). */
+static const char *frame_fault(const struct header *h, bool may_compress)
+{
+    if (!rsv_is_fine(h, may_compress))
         return "a reserved bit is set";
     if (!opcode_is_known(h->opcode))
         return "unknown opcode";
@@ -125,24 +139,34 @@ static const char *order_fault(const struct ws_reader *r, const struct header *h
 
 static void data_enter(struct ws_reader *r, const struct header *h)
 {
-    if (h->opcode != WS_CONTINUATION)
+    if (h->opcode != WS_CONTINUATION) {
         r->message_opcode = h->opcode;
+        r->compressed = h->rsv1;
+    }
     r->message_len += h->payload_len;
     r->state = IN_DATA;
 }
 
+static bool is_too_long(const struct ws_reader *r, const struct header *h, uint64_t message_max)
+{
+    const bool compressed = h->opcode == WS_CONTINUATION ? r->compressed : h->rsv1;
+    const uint64_t max = compressed ? compressed_max(message_max) : message_max;
+    return h->payload_len > max || r->message_len > max - h->payload_len;
+}
+
 /* The header is whole: judges it and enters the payload. WS_EVENT_MORE: nothing to tell. */
-static enum ws_event header_accept(struct ws_reader *r, uint64_t message_max, struct ws_step *step)
+static enum ws_event header_accept(struct ws_reader *r, const struct ws_limits *limits,
+                                   struct ws_step *step)
 {
     const struct header h = header_decode(r->kept);
-    const char *why = frame_fault(&h);
+    const char *why = frame_fault(&h, limits->may_compress);
     if (!why)
         why = order_fault(r, &h);
     if (why)
         return violation(r, step, WS_CLOSE_PROTOCOL_ERROR, why);
 
     const bool control = opcode_is_control(h.opcode);
-    if (!control && (h.payload_len > message_max || r->message_len > message_max - h.payload_len))
+    if (!control && is_too_long(r, &h, limits->message_max))
         return violation(r, step, WS_CLOSE_TOO_BIG, "the message is too long");
 
     memcpy(r->mask, r->kept + h.size - sizeof(r->mask), sizeof(r->mask));
@@ -221,12 +245,18 @@ static bool unmask_checked(struct ws_reader *r, struct span payload)
     while (payload.len > 0) {
         const struct span block = {payload.at, min_size(payload.len, BLOCK_LEN)};
         const bool harmless = unmask(block, r->mask) && r->utf8 == 0;
-        const bool check = r->message_opcode == WS_TEXT && !harmless;
+        const bool check = r->message_opcode == WS_TEXT && !r->compressed && !harmless;
         if (check && !utf8_stream(&r->utf8, span_bytes(block)))
             return false;
         payload = span_skip(payload, block.len);
     }
     return true;
+}
+
+static void tell_message(const struct ws_reader *r, struct ws_step *step)
+{
+    step->opcode = (enum ws_opcode)r->message_opcode;
+    step->compressed = r->compressed;
 }
 
 static enum ws_event data_next(struct ws_reader *r, struct span *in, struct ws_step *step)
@@ -242,6 +272,7 @@ static enum ws_event data_next(struct ws_reader *r, struct span *in, struct ws_s
     mask_turn(r, n);
     r->frame_left -= n;
     *in = span_skip(*in, n);
+    tell_message(r, step);
     return WS_EVENT_DATA;
 }
 
@@ -251,7 +282,7 @@ static enum ws_event message_end(struct ws_reader *r, struct ws_step *step)
 {
     if (r->utf8 != 0)
         return violation(r, step, WS_CLOSE_BAD_TEXT, "text that ends inside a character");
-    step->opcode = (enum ws_opcode)r->message_opcode;
+    tell_message(r, step);
     r->message_opcode = 0;
     r->message_len = 0;
     return WS_EVENT_MESSAGE;
@@ -309,7 +340,7 @@ static enum ws_event payload_next(struct ws_reader *r, struct span *in, struct w
     return r->fin ? message_end(r, step) : WS_EVENT_MORE;
 }
 
-enum ws_event ws_reader_next(struct ws_reader *r, struct span *in, uint64_t message_max,
+enum ws_event ws_reader_next(struct ws_reader *r, struct span *in, const struct ws_limits *limits,
                              struct ws_step *step)
 {
     *step = (struct ws_step){0};
@@ -319,7 +350,7 @@ enum ws_event ws_reader_next(struct ws_reader *r, struct span *in, uint64_t mess
         if (r->state == IN_HEADER) {
             if (!header_fill(r, in))
                 return WS_EVENT_MORE;
-            event = header_accept(r, message_max, step);
+            event = header_accept(r, limits, step);
         }
         if (event == WS_EVENT_MORE)
             event = payload_next(r, in, step);

@@ -1,5 +1,5 @@
 /* WebSocket (RFC 6455), the server's side, without a socket or a clock: frames in, events out; and
- * the frames that we send. Deflate is not here. */
+ * the frames that we send. What compressed payloads say is not looked at here: inflate.h. */
 #pragma once
 
 #include "base/attr.h"
@@ -36,6 +36,7 @@ struct ws_reader {
     uint8_t opcode;         /* of the current frame */
     uint8_t message_opcode; /* WS_TEXT or WS_BINARY inside a message, else 0 */
     bool fin;
+    bool compressed; /* the current message is: its payload is handed out as it came */
     uint8_t mask[4]; /* turned so that mask[0] is for the next byte */
     uint8_t kept_len;
     uint8_t kept[WS_CONTROL_MAX]; /* a header, then a control frame's payload, until it is whole */
@@ -43,8 +44,8 @@ struct ws_reader {
 
 enum ws_event {
     WS_EVENT_MORE,    /* *in is used up */
-    WS_EVENT_DATA,    /* slice: unmasked payload of the current text or binary message */
-    WS_EVENT_MESSAGE, /* the message is complete (what kind: *opcode); may follow no DATA */
+    WS_EVENT_DATA,    /* slice: unmasked payload of the current message, of kind *opcode */
+    WS_EVENT_MESSAGE, /* the message is complete; may follow no DATA */
     WS_EVENT_PING,    /* slice: its payload: answer with it */
     WS_EVENT_PONG,
     WS_EVENT_CLOSE,     /* close_code, slice: the reason */
@@ -53,23 +54,31 @@ enum ws_event {
 
 struct ws_step {
     enum ws_event event;
-    enum ws_opcode opcode; /* of MESSAGE: WS_TEXT or WS_BINARY */
+    enum ws_opcode opcode; /* of DATA and MESSAGE: WS_TEXT or WS_BINARY */
+    bool compressed;       /* the same */
     struct span slice;
     const char *why;
 };
 
+struct ws_limits {
+    uint64_t message_max; /* longer ones are a violation (1009), told from the frame's header before
+                             its bytes arrive; compressed ones may be somewhat longer than they
+                             would be otherwise, and what they say is for the caller to bound */
+    bool may_compress;    /* permessage-deflate was agreed on (RFC 7692, 6) */
+};
+
 /* Unmasks in place and moves *in on; call until WS_EVENT_MORE. Slices of DATA point into *in, those
- * of control frames into the reader: they last until the next call. message_max: longer messages
- * are a violation (1009), told from the frame's header before its bytes arrive. Text is checked as
- * it comes: fail-fast (1007). Nothing after CLOSE or VIOLATION counts: it is swallowed (MORE).
- * The same events wherever the bytes are cut; DATA slices, and what was handed out of a message
- * that ends in a violation, apart. */
-enum ws_event ws_reader_next(struct ws_reader *r, struct span *in, uint64_t message_max,
+ * of control frames into the reader: they last until the next call. Text that is not compressed is
+ * checked as it comes: fail-fast (1007). Nothing after CLOSE or VIOLATION counts: it is swallowed
+ * (MORE). The same events wherever the bytes are cut; DATA slices, and what was handed out of a
+ * message that ends in a violation, apart. */
+enum ws_event ws_reader_next(struct ws_reader *r, struct span *in, const struct ws_limits *limits,
                              struct ws_step *step) MUST_CHECK;
 bool ws_reader_is_idle(const struct ws_reader *r);
 
+enum { WS_COMPRESSED = 0x40 }; /* RSV1, beside the opcode of a message (RFC 7692, 6) */
 /* Head of an unmasked, final frame. Returns its length (2, 4 or 10). */
-size_t ws_encode_head(uint8_t out[static 10], enum ws_opcode opcode, uint64_t payload_len);
+size_t ws_encode_head(uint8_t out[static 10], unsigned opcode, uint64_t payload_len);
 /* A whole close frame: code, reason (UTF-8) cut at a character to WS_CLOSE_REASON_MAX. code 1005:
  * empty payload. Returns its length, at most 127. */
 size_t ws_encode_close(uint8_t out[static 127], unsigned code, struct bytes reason);

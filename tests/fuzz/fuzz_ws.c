@@ -1,6 +1,7 @@
 /* The WebSocket reader: whole, byte by byte and cut at random, with a reader that is dropped when
  * it is idle, a stream gives the same events, payloads and close code. Input: 2 bytes of settings
- * (limit, seed of the cuts), then the stream. Does not look at what the events should be. */
+ * (limit and compression, seed of the cuts), then the stream. Does not look at what the events
+ * should be. */
 #include "base/assert.h"
 #include "base/text.h"
 #include "ws/ws.h"
@@ -15,7 +16,7 @@ struct transcript {
     struct ws_reader reader;
     struct text said;    /* events with their slices; messages when they are complete */
     struct text message; /* of the message so far */
-    uint64_t message_max;
+    struct ws_limits limits;
     uint64_t random;
     enum cut_how how;
     bool over; /* closed or violated */
@@ -36,10 +37,10 @@ static void on_event(struct transcript *t, enum ws_event event, const struct ws_
     case WS_EVENT_DATA:
         ASSERT(step->slice.len > 0);
         text_add(&t->message, span_bytes(step->slice));
-        ASSERT(t->message.len <= t->message_max);
+        ASSERT(step->compressed || t->message.len <= t->limits.message_max);
         return;
     case WS_EVENT_MESSAGE:
-        text_printf(&t->said, "opcode %d ", (int)step->opcode);
+        text_printf(&t->said, "opcode %d%s ", (int)step->opcode, step->compressed ? " c" : "");
         say(t, event, text_bytes(&t->message));
         t->message.len = 0;
         return;
@@ -72,7 +73,7 @@ static void feed(struct transcript *t, struct bytes piece)
     enum ws_event event;
 
     do {
-        event = ws_reader_next(&t->reader, &in, t->message_max, &step);
+        event = ws_reader_next(&t->reader, &in, &t->limits, &step);
         on_event(t, event, &step);
     } while (event != WS_EVENT_MORE);
     ASSERT(in.len == 0);
@@ -118,7 +119,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *input, size_t len)
         return 0;
     for (size_t i = 0; i < 3; i++) {
         t[i] = (struct transcript){
-            .how = (enum cut_how)i, .message_max = limits[input[0] & 7], .random = input[1]};
+            .how = (enum cut_how)i,
+            .limits = {.message_max = limits[input[0] & 7], .may_compress = input[0] & 8},
+            .random = input[1]};
         run(&t[i], (struct bytes){input + 2, len - 2});
     }
     ASSERT(bytes_equal(text_bytes(&t[0].said), text_bytes(&t[1].said)));

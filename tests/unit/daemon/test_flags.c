@@ -77,6 +77,8 @@ static const struct number {
      "must be 1 to 100000000"},
     {"max-message", OPTION(message_bytes_max), 1, 1 << 28, 1, "must be 1 to 256M",
      "must be 1 to 256M"},
+    {"deflate-min", OPTION(deflate_bytes_min), 1, 1 << 28, 1, "must be 1 to 256M",
+     "must be 1 to 256M"},
     {"body-memory", OPTION(body_memory), 1, 1ull << 40, 1, "must be 1 to 1024G",
      "must be 1 to 1024G"},
     {"history-messages", OPTION(history_count), 1, 100000000, 1, "must be 1 to 100000000",
@@ -199,6 +201,9 @@ Test(flags, choose_the_kernel_interface_by_name)
 
 Test(flags, choose_what_becomes_of_slow_subscribers_by_name)
 {
+    cr_assert(eq(int, options("--deflate off").deflate, UPROAR_DEFLATE_OFF));
+    cr_assert(eq(int, options("--deflate=shared").deflate, UPROAR_DEFLATE_SHARED));
+    cr_assert(eq(int, options("--deflate full").deflate, UPROAR_DEFLATE_FULL));
     cr_assert(eq(int, options("--slow close").slow, UPROAR_SLOW_CLOSE));
     cr_assert(eq(int, options("--slow skip").slow, UPROAR_SLOW_SKIP));
     cr_assert(eq(int, options("--slow=latest").slow, UPROAR_SLOW_LATEST));
@@ -316,6 +321,8 @@ Test(flags, name_what_a_missing_value_should_be)
         {"publish-token", "FILE"},
         {"subscribe-token", "FILE"},
         {"admin-token", "FILE"},
+        {"deflate", "off|shared|full"},
+        {"deflate-min", "BYTES"},
     };
     static const char *const lines[] = {"--%s", "--%s=", "--%s --log-json"};
     for (size_t i = 0; i < sizeof(flags) / sizeof(flags[0]) * 3; i++) {
@@ -438,6 +445,6 @@ Test(flags, are_all_in_the_help_in_lines_that_fit_a_terminal)
         flag_count += strncmp(line, "  --", 4) == 0;
         cr_assert(le(sz, strlen(line), 80), "%s", line);
     }
-    cr_assert(eq(int, flag_count, 22));
+    cr_assert(eq(int, flag_count, 24));
     free(text);
 }

@@ -166,8 +166,9 @@ Test(frames, it_sends_are_masked_and_come_back_by_the_same_mask)
     /* The server's own reader is the judge. */
     struct ws_reader reader = {0};
     struct ws_step step;
+    const struct ws_limits limits = {.message_max = 1000};
     struct span in = {frame, len};
-    cr_assert(eq(int, ws_reader_next(&reader, &in, 1000, &step), WS_EVENT_DATA));
+    cr_assert(eq(int, ws_reader_next(&reader, &in, &limits, &step), WS_EVENT_DATA));
     cr_assert(bytes_equal(span_bytes(step.slice), payload));
-    cr_assert(eq(int, ws_reader_next(&reader, &in, 1000, &step), WS_EVENT_MESSAGE));
+    cr_assert(eq(int, ws_reader_next(&reader, &in, &limits, &step), WS_EVENT_MESSAGE));
 }

@@ -8,14 +8,14 @@
 #include <criterion/new/assert.h>
 #include <stdio.h>
 
-enum { FIN = 0x80, MAX = 1 << 20 };
+enum { FIN = 0x80, RSV1 = 0x40, MAX = 1 << 20 };
 
 /* What a reader said, as text: `text(abc) ping(x) close(1000,bye) violation(1002)`. */
 struct transcript {
     struct ws_reader reader;
     struct text said;
     struct text message;
-    uint64_t message_max;
+    struct ws_limits limits;
     bool drop_when_idle; /* as a connection does: the reader exists only in the middle of things */
 };
 
@@ -44,6 +44,7 @@ static void on_event(struct transcript *t, enum ws_event event, const struct ws_
         text_add(&t->message, span_bytes(step->slice));
         return;
     case WS_EVENT_MESSAGE:
+        text_add_str(&t->said, step->compressed ? "compressed " : "");
         say(t, step->opcode == WS_TEXT ? "text" : "binary", text_bytes(&t->message));
         t->message.len = 0;
         return;
@@ -70,7 +71,7 @@ static void feed(struct transcript *t, struct bytes piece)
     enum ws_event event;
 
     do {
-        event = ws_reader_next(&t->reader, &in, t->message_max, &step);
+        event = ws_reader_next(&t->reader, &in, &t->limits, &step);
         on_event(t, event, &step);
     } while (event != WS_EVENT_MORE);
     cr_assert(eq(sz, in.len, 0));
@@ -90,9 +91,9 @@ static bool has_said(const struct transcript *t, const char *want)
     return bytes_equal(text_bytes(&t->said), bytes_from(want));
 }
 
-static void check_cut(struct bytes wire, size_t cut, uint64_t message_max, const char *want)
+static void check_cut(struct bytes wire, size_t cut, struct ws_limits limits, const char *want)
 {
-    struct transcript t = {.message_max = message_max, .drop_when_idle = cut & 1};
+    struct transcript t = {.limits = limits, .drop_when_idle = cut & 1};
     feed(&t, (struct bytes){wire.at, cut});
     feed(&t, bytes_skip(wire, cut));
     cr_assert(has_said(&t, want), "cut at %zu: %.*s instead of %s", cut, (int)t.said.len,
@@ -100,9 +101,9 @@ static void check_cut(struct bytes wire, size_t cut, uint64_t message_max, const
     transcript_fini(&t);
 }
 
-static void check_byte_by_byte(struct bytes wire, uint64_t message_max, const char *want)
+static void check_byte_by_byte(struct bytes wire, struct ws_limits limits, const char *want)
 {
-    struct transcript t = {.message_max = message_max, .drop_when_idle = true};
+    struct transcript t = {.limits = limits, .drop_when_idle = true};
     for (size_t i = 0; i < wire.len; i++)
         feed(&t, (struct bytes){wire.at + i, 1});
     cr_assert(has_said(&t, want), "byte by byte: %.*s instead of %s", (int)t.said.len,
@@ -111,16 +112,16 @@ static void check_byte_by_byte(struct bytes wire, uint64_t message_max, const ch
 }
 
 /* The wire gives these events, whole, in two pieces cut anywhere, and byte by byte. */
-static void check_limited(const struct text *wire, uint64_t message_max, const char *want)
+static void check_limited(const struct text *wire, struct ws_limits limits, const char *want)
 {
     for (size_t cut = 0; cut <= wire->len; cut++)
-        check_cut(text_bytes(wire), cut, message_max, want);
-    check_byte_by_byte(text_bytes(wire), message_max, want);
+        check_cut(text_bytes(wire), cut, limits, want);
+    check_byte_by_byte(text_bytes(wire), limits, want);
 }
 
 static void check(struct text *wire, const char *want)
 {
-    check_limited(wire, MAX, want);
+    check_limited(wire, (struct ws_limits){.message_max = MAX}, want);
     text_fini(wire);
 }
 
@@ -206,7 +207,7 @@ Test(ws_reader, accepts_empty_messages_and_empty_fragments)
 
 static void check_payload_of(size_t len, size_t cut)
 {
-    struct transcript t = {.message_max = MAX};
+    struct transcript t = {.limits.message_max = MAX};
     struct text wire = {0}, want = {0}, payload = {0};
 
     for (size_t i = 0; i < len; i++)
@@ -270,6 +271,69 @@ Test(ws_reader, refuses_each_reserved_bit)
         add(&wire, FIN | bit | WS_TEXT, "x");
         check(&wire, "violation(1002) ");
     }
+}
+
+/* RFC 7692, 6: RSV1 stands on the first frame of a compressed message, and nowhere else. */
+Test(ws_reader, hands_out_compressed_messages_as_they_came)
+{
+    const struct ws_limits agreed = {.message_max = MAX, .may_compress = true};
+    struct text wire = {0};
+    add(&wire, FIN | RSV1 | WS_TEXT, "\xff not UTF-8");
+    add(&wire, RSV1 | WS_BINARY, "in");
+    add(&wire, FIN | WS_PING, "p");
+    add(&wire, FIN | WS_CONTINUATION, " two");
+    add(&wire, FIN | WS_TEXT, "plain");
+    check_limited(&wire, agreed,
+                  "compressed text(\xff not UTF-8) ping(p) compressed binary(in two) text(plain) ");
+    text_fini(&wire);
+}
+
+Test(ws_reader, refuses_the_mark_of_compression_elsewhere)
+{
+    const struct ws_limits agreed = {.message_max = MAX, .may_compress = true};
+    static const unsigned marked[] = {
+        FIN | RSV1 | WS_PING,           FIN | RSV1 | WS_PONG,        FIN | RSV1 | WS_CLOSE,
+        FIN | RSV1 | WS_CONTINUATION,   FIN | RSV1 | 0x20 | WS_TEXT, FIN | RSV1 | 0x10 | WS_TEXT,
+        FIN | RSV1 | 3 /* no opcode */,
+    };
+    for (size_t i = 0; i < sizeof(marked) / sizeof(marked[0]); i++) {
+        struct text wire = {0};
+        if ((marked[i] & 0xf) == WS_CONTINUATION)
+            add(&wire, RSV1 | WS_TEXT, "x");
+        add(&wire, marked[i], "x");
+        check_limited(&wire, agreed, "violation(1002) ");
+        text_fini(&wire);
+    }
+}
+
+Test(ws_reader, checks_text_that_is_not_compressed_all_the_same)
+{
+    struct text wire = {0};
+    add(&wire, FIN | RSV1 | WS_TEXT, "\xff");
+    add(&wire, FIN | WS_TEXT, "\xff");
+    check_limited(&wire, (struct ws_limits){.message_max = MAX, .may_compress = true},
+                  "compressed text(\xff) violation(1007) ");
+    text_fini(&wire);
+}
+
+Test(ws_reader, leaves_compressed_messages_an_eighth_and_a_little_more)
+{
+    const struct ws_limits agreed = {.message_max = 8, .may_compress = true};
+    const uint64_t most = 8 + 1 + 1024;
+    struct text wire = {0};
+    add_header(&wire, FIN | RSV1 | WS_TEXT, 2, most);
+    check_limited(&wire, agreed, "");
+    wire.len = 0;
+    add_header(&wire, FIN | RSV1 | WS_TEXT, 2, most + 1);
+    check_limited(&wire, agreed, "violation(1009) ");
+    wire.len = 0;
+    add(&wire, RSV1 | WS_TEXT, "x");
+    add_header(&wire, FIN, 2, most);
+    check_limited(&wire, agreed, "violation(1009) ");
+    wire.len = 0;
+    add(&wire, FIN | WS_TEXT, "123456789");
+    check_limited(&wire, agreed, "violation(1009) ");
+    text_fini(&wire);
 }
 
 Test(ws_reader, refuses_each_unknown_opcode)
@@ -354,7 +418,7 @@ Test(ws_reader, refuses_bad_text_before_its_frame_is_whole)
 Test(ws_reader, finds_a_bad_byte_at_every_place_of_a_long_text)
 {
     for (size_t at = 0; at < 150; at++) {
-        struct transcript t = {.message_max = MAX};
+        struct transcript t = {.limits.message_max = MAX};
         struct text wire = {0};
         char payload[151];
         memset(payload, 'a', 150);
@@ -418,7 +482,7 @@ Test(ws_reader, knows_which_close_codes_a_peer_may_send)
 {
     for (unsigned code = 0; code <= UINT16_MAX; code++) {
         struct text wire = {0};
-        struct transcript t = {.message_max = MAX};
+        struct transcript t = {.limits.message_max = MAX};
         char want[32] = "violation(1002) ";
         if (may_be_sent(code))
             snprintf(want, sizeof(want), "close(%u,) ", code);
@@ -455,9 +519,9 @@ Test(ws_reader, refuses_a_long_message_from_its_header)
 {
     struct text exact = {0}, longer = {0};
     add(&exact, FIN | WS_TEXT, "12345");
-    check_limited(&exact, 5, "text(12345) ");
+    check_limited(&exact, (struct ws_limits){.message_max = 5}, "text(12345) ");
     add_header(&longer, FIN | WS_TEXT, 0, 6);
-    check_limited(&longer, 5, "violation(1009) ");
+    check_limited(&longer, (struct ws_limits){.message_max = 5}, "violation(1009) ");
     text_fini(&exact);
     text_fini(&longer);
 }
@@ -469,13 +533,14 @@ Test(ws_reader, counts_all_fragments_of_a_message_but_no_control_frames)
     add(&exact, FIN | WS_PING, "a long ping");
     add(&exact, FIN | WS_CONTINUATION, "45");
     add(&exact, FIN | WS_TEXT, "12345");
-    check_limited(&exact, 5, "ping(a long ping) text(12345) text(12345) ");
+    check_limited(&exact, (struct ws_limits){.message_max = 5},
+                  "ping(a long ping) text(12345) text(12345) ");
     add(&longer, WS_TEXT, "123");
     add_header(&longer, FIN | WS_CONTINUATION, 0, 3);
-    check_limited(&longer, 5, "violation(1009) ");
+    check_limited(&longer, (struct ws_limits){.message_max = 5}, "violation(1009) ");
     add(&huge, WS_TEXT, "123");
     add_header(&huge, FIN | WS_CONTINUATION, 8, INT64_MAX);
-    check_limited(&huge, 5, "violation(1009) ");
+    check_limited(&huge, (struct ws_limits){.message_max = 5}, "violation(1009) ");
     text_fini(&exact);
     text_fini(&longer);
     text_fini(&huge);
@@ -484,7 +549,7 @@ Test(ws_reader, counts_all_fragments_of_a_message_but_no_control_frames)
 /* Reads the wire with a fresh reader put in at `cut`. */
 static bool survives_a_new_reader(struct bytes wire, size_t cut, const char *want, bool *idle)
 {
-    struct transcript t = {.message_max = MAX};
+    struct transcript t = {.limits.message_max = MAX};
     feed(&t, (struct bytes){wire.at, cut});
     *idle = ws_reader_is_idle(&t.reader);
     memset(&t.reader, 0, sizeof(t.reader));
@@ -520,7 +585,7 @@ Test(ws_reader, is_idle_exactly_where_a_new_reader_would_go_on_equally)
 Test(ws_reader, is_not_idle_once_closed_or_violated)
 {
     struct text wire = {0};
-    struct transcript t = {.message_max = MAX};
+    struct transcript t = {.limits.message_max = MAX};
     add_close(&wire, 1000, "");
     feed(&t, text_bytes(&wire));
     cr_assert(not(ws_reader_is_idle(&t.reader)));
