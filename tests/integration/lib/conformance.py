@@ -32,11 +32,11 @@ def chopped(data, size=1):
     return [data[at:at + size] for at in range(0, len(data), size)]
 
 
-def message_frames(opcode, pieces):
-    """The frames of a message in these fragments, one by one."""
+def message_frames(opcode, pieces, rsv=0):
+    """The frames of a message in these fragments, one by one. rsv: the first one's bits."""
     last = len(pieces) - 1
-    return [frame_bytes(opcode if at == 0 else CONTINUATION, piece, fin=at == last)
-            for at, piece in enumerate(pieces)]
+    return [frame_bytes(CONTINUATION if at else opcode, piece, fin=at == last,
+                        rsv=0 if at else rsv) for at, piece in enumerate(pieces)]
 
 
 def keyed_frame(opcode, payload, key, fin=True):
@@ -71,10 +71,14 @@ class Peer(websocket.Peer):
         payload, fin = [first.payload], first.fin
         while not fin:
             more = self.frame()
-            check.equal(more.opcode, CONTINUATION, 'opcode inside a message')
+            check.equal((more.opcode, more.rsv), (CONTINUATION, 0), 'a frame inside a message')
             payload.append(more.payload)
             fin = more.fin
-        return first.opcode, b''.join(payload)
+        return first.opcode, self.decoded(first, b''.join(payload))
+
+    def decoded(self, first, payload):
+        """What extensions make of a payload, by its first frame."""
+        return payload
 
     def expect_message(self, opcode, payload):
         check.equal(self.event(), (opcode, payload), 'the next frame')
@@ -109,6 +113,8 @@ class Peer(websocket.Peer):
 class Echo:
     """The endpoint that sends messages back: everything in the order in which it was caused."""
     name = 'echo'
+    peer = Peer
+    fields = ()
 
     @staticmethod
     def path(case):
@@ -124,6 +130,8 @@ class Topic:
     """Messages go through the log, control frames do not: each of the two in its own order. What
     was published before a violation need not come back to the violator."""
     name = 'topic'
+    peer = Peer
+    fields = ()
 
     @staticmethod
     def path(case):
@@ -153,10 +161,10 @@ class Topic:
 TARGETS = (Echo, Topic)
 
 
-def connect(case, target=Echo, at=None, fields=()):
+def connect(case, target=Echo, at=None):
     """An open peer of that target, with the patience of these tests."""
-    server = at or case.server
-    return case.keep(Peer(server.port, timeout=PATIENCE_S)).open(target.path(case), fields)
+    peer = target.peer((at or case.server).port, timeout=PATIENCE_S)
+    return case.keep(peer).open(target.path(case), target.fields)
 
 
 def run_row(case, target, each):

@@ -21,10 +21,11 @@ class Closed(check.Failed):
 
 
 class Frame:
-    def __init__(self, fin, opcode, payload):
+    def __init__(self, fin, opcode, payload, rsv=0):
         self.fin = fin
         self.opcode = opcode
         self.payload = payload
+        self.rsv = rsv
 
     def __repr__(self):
         return f'frame(fin={self.fin}, opcode={self.opcode}, {check.shown(self.payload, 80)})'
@@ -80,6 +81,7 @@ def new_key():
 
 class Peer(http.Connection):
     """After open() a WebSocket; before that an HTTP connection."""
+    allowed_rsv = 0  # reserved bits that were agreed on
 
     def open(self, target, fields=(), extra_bytes=b''):
         """Upgrades. extra_bytes leave in the same segment as the handshake."""
@@ -91,20 +93,25 @@ class Peer(http.Connection):
         check.equal(response.get('upgrade').lower(), 'websocket', 'Upgrade')
         check.true(response.has_token('connection', 'upgrade'), f'Connection: {response}')
         check.equal(response.get('sec-websocket-accept'), accept_for(key), 'Sec-WebSocket-Accept')
-        check.equal(response.get('sec-websocket-extensions'), None, 'Sec-WebSocket-Extensions')
+        self.agree(response.get('sec-websocket-extensions'))
         self.opened = response
         return self
+
+    def agree(self, extensions):
+        """Looks at the extensions that the server agreed to: this peer offers none."""
+        check.equal(extensions, None, 'Sec-WebSocket-Extensions')
 
     def frame(self):
         """The next frame. A server's frames are unmasked, without reserved bits, and minimal."""
         first, second = self.take(2)
-        check.true(first & 0x70 == 0, f'reserved bits are set: {first:#x}')
+        rsv = first >> 4 & 7
+        check.true(rsv & ~self.allowed_rsv == 0, f'reserved bits are set: {first:#x}')
         check.true(second & 0x80 == 0, 'the server masked a frame (RFC 6455, 5.1)')
         payload = self.take(self.frame_length(second & 0x7f))
         opcode, fin = first & 0x0f, bool(first & 0x80)
         check.one_of(opcode, (0, 1, 2, 8, 9, 10), 'opcode')
         check.true(opcode < 8 or (fin and len(payload) <= 125), 'a long or cut control frame')
-        return Frame(fin, opcode, payload)
+        return Frame(fin, opcode, payload, rsv)
 
     def frame_length(self, short):
         if short < 126:
