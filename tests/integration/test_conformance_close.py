@@ -1,5 +1,5 @@
-"""Conformance, the closing handshake: codes, reasons, what stands behind a close frame, and the end of
-the TCP connection (RFC 6455, 5.5.1, 7.1, 7.4).
+"""Conformance, the closing handshake: codes, reasons, what stands behind a close frame, and the end
+of the TCP connection (RFC 6455, 5.5.1, 7.1, 7.4).
 """
 import struct
 
@@ -71,7 +71,8 @@ def test_each_other_code_is_1002_with_a_reason_too(case):
 
 
 def test_an_empty_close_frame_is_answered_by_an_empty_one(case):
-    check_each(case, {'empty': (close_bytes(), None), 'by bytes': ([b'\x88', b'\x80', b'keys'], None)})
+    check_each(case, {'empty': (close_bytes(), None),
+                      'by bytes': ([b'\x88', b'\x80', b'keys'], None)})
 
 
 def test_half_a_code_is_1002(case):
@@ -117,7 +118,7 @@ def test_what_stands_behind_a_violation_is_ignored(case):
 
 
 def test_much_behind_a_close_frame_is_ignored(case):
-    """More than the kernel's buffers hold: the server has to read it for its FIN not to be a RST."""
+    """More than the kernel's buffers hold: the server has to read it, or its FIN becomes a RST."""
     flood = frame_bytes(BINARY, b'x' * 65536) * 64
     for target in conformance.TARGETS:
         peer = conformance.connect(case, target)
@@ -135,7 +136,8 @@ def test_a_close_frame_in_the_middle_of_a_message_is_answered(case):
         'unfinished': (first + close_bytes(1000), 1000),
         'finished behind it': (first + close_bytes(1000) + rest, 1000),
         'finished behind it, in segments': ([first, close_bytes(1000), rest], 1000),
-        'inside a character': (frame_bytes(TEXT, b'\xe4\xb8', fin=False) + close_bytes(1000), 1000),
+        'inside a character': (frame_bytes(TEXT, b'\xe4\xb8', fin=False) + close_bytes(1000),
+                               1000),
     })
 
 

@@ -1,5 +1,5 @@
-"""Conformance, control frames: pings, pongs, and what they must not be (RFC 6455, 5.5, 5.5.2, 5.5.3).
-Close frames are in test_conformance_close.py.
+"""Conformance, control frames: pings, pongs, and what they must not be (RFC 6455, 5.5, 5.5.2,
+5.5.3). Close frames are in test_conformance_close.py.
 """
 from lib import conformance
 from lib.conformance import Topic, by_bytes, chopped, message_frames, row

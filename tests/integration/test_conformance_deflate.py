@@ -1,5 +1,6 @@
-"""Conformance, compressed messages that the server receives: every way to write them, and what is none
-(RFC 7692, 6, 7.2.2, 7.2.3; RFC 1951, 3.2). What it sends is in test_conformance_deflate_sent.py.
+"""Conformance, compressed messages that the server receives: every way to write them, and what is
+none (RFC 7692, 6, 7.2.2, 7.2.3; RFC 1951, 3.2). What it sends is in
+test_conformance_deflate_sent.py.
 """
 import zlib
 
@@ -45,9 +46,9 @@ HELLO = {
     'a block with BFINAL (7.2.3.4)': bytes.fromhex('f348cdc9c9070000'),
     'two blocks (7.2.3.5)': bytes.fromhex('f24805000000ffffcac9c90700'),
     'a stored block at the end': stored(b'Hello') + b'\0',
-    'a stored block for each byte': b''.join(stored(b'Hello'[at:at + 1]) for at in range(5)) + b'\0',
-    'stored blocks, empty ones among them': stored(b'') + stored(b'Hel') + stored(b'') + stored(b'lo')
-                                            + stored(b'') + b'\0',
+    'a stored block for each byte': b''.join(map(stored, chopped(b'Hello'))) + b'\0',
+    'stored blocks, empty ones among them':
+        b''.join(map(stored, (b'', b'Hel', b'', b'lo', b''))) + b'\0',
     'a stored block with BFINAL': stored(b'Hello', final=1) + b'\0',
     'two full flushes': alone(b'Hel', zlib.Z_FULL_FLUSH) + TAIL + alone(b'lo', zlib.Z_FULL_FLUSH),
     'fixed codes': alone(b'Hello', strategy=zlib.Z_FIXED),
@@ -103,8 +104,9 @@ def test_a_message_flushed_otherwise_is_understood(case):
 
 
 def test_empty_messages_are_understood(case):
-    empties = {'7.2.3.6': b'\0', 'two empty blocks': stored(b'') + b'\0', 'a fixed block': b'\x02\0',
-               'with BFINAL': b'\x03\0\0', 'with its tail': b'\0' + TAIL + b'\0'}
+    empties = {'7.2.3.6': b'\0', 'two empty blocks': stored(b'') + b'\0',
+               'a fixed block': b'\x02\0', 'with BFINAL': b'\x03\0\0',
+               'with its tail': b'\0' + TAIL + b'\0'}
     rows = [row(f'{what}, opcode {opcode}', deflated_message(opcode, raw), (opcode, b''))
             for what, raw in empties.items() for opcode in (TEXT, BINARY)]
     rows += [row(f'{what}, between others', deflated_message(TEXT, HELLO['fixed codes'])
@@ -116,7 +118,8 @@ def test_empty_messages_are_understood(case):
 def test_a_message_that_ends_inside_a_block_is_never_taken_for_another(case):
     """RFC 7692 gives it no meaning: it may be refused, then or with the next message, but the next
     one comes back as it was or not at all."""
-    unfinished = {'no bytes': b'', 'the tail twice': b'\0' + TAIL, 'half a stored block': b'\0\x05\0'}
+    unfinished = {'no bytes': b'', 'the tail twice': b'\0' + TAIL,
+                  'half a stored block': b'\0\x05\0'}
     for target in TARGETS:
         for what, raw in unfinished.items():
             peer = agreed_peer(case, target=target)
@@ -194,7 +197,7 @@ GARBAGE = {
                                             (0b01111, 5), (0, 7)),
     'a length code that is none': bits_of((0, 1), (1, 2), (0b01100011, 8), (0, 12)),
     'too many length codes': bits_of((0, 1), (2, 2), (31, 5), (31, 5), (15, 4)) + b'\xff' * 20,
-    'codes that are over-subscribed': bits_of((0, 1), (2, 2), (0, 5), (0, 5), (15, 4)) + b'\xff' * 20,
+    'too many codes of one length': bits_of((0, 1), (2, 2), (0, 5), (0, 5), (15, 4)) + b'\xff' * 20,
 }
 
 

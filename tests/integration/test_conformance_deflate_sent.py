@@ -1,5 +1,6 @@
-"""Conformance, compressed messages that the server sends: windows, contexts, the threshold, and many
-messages both ways (RFC 7692, 7.1.1, 7.1.2, 7.2.1). What it takes is in test_conformance_deflate.py.
+"""Conformance, compressed messages that the server sends: windows, contexts, the threshold, and
+many messages both ways (RFC 7692, 7.1.1, 7.1.2, 7.2.1). What it takes is in
+test_conformance_deflate.py.
 """
 import os
 

@@ -1,5 +1,5 @@
-"""Conformance, fragmentation: which frames make messages, and every order of frames that must not be
-(RFC 6455, 5.4). Cuts inside characters are in test_conformance_utf8.py.
+"""Conformance, fragmentation: which frames make messages, and every order of frames that must not
+be (RFC 6455, 5.4). Cuts inside characters are in test_conformance_utf8.py.
 """
 import itertools
 
@@ -13,7 +13,6 @@ BEHIND = frame_bytes(TEXT, b'behind it') + frame_bytes(PING, b'behind it')
 # The alphabet of orders: (opcode, fin). Capitals end a message.
 LETTERS = {'t': (TEXT, False), 'T': (TEXT, True), 'b': (BINARY, False), 'B': (BINARY, True),
            'c': (CONTINUATION, False), 'C': (CONTINUATION, True), 'P': (PING, True)}
-ORDER_MAX = 4
 
 
 class Model:
@@ -62,7 +61,7 @@ def test_every_order_of_up_to_three_frames(case):
 
 def test_every_order_of_four_frames(case):
     """Every second of 2401: the alphabet is odd, so each beginning and each end is there."""
-    conformance.run(case, orders(ORDER_MAX)[::2])
+    conformance.run(case, orders(4)[::2])
 
 
 def test_every_order_of_two_frames_by_bytes(case):
@@ -98,7 +97,8 @@ def test_fragments_of_every_form_of_length_are_joined(case):
     pieces = [bytes([at]) * length for at, length in enumerate(lengths)]
     raw = b''.join(message_frames(BINARY, pieces))
     whole = (BINARY, b''.join(pieces))
-    conformance.run(case, [row('at once', raw, whole), row('cut at 1009', chopped(raw, 1009), whole),
+    conformance.run(case, [row('at once', raw, whole),
+                           row('cut at 1009', chopped(raw, 1009), whole),
                            row('frame by frame', message_frames(BINARY, pieces), whole)])
 
 

@@ -1,5 +1,5 @@
-"""Conformance, sizes: messages up to the limit in one frame, in few and in very many fragments and in
-chopped writes, one byte more, and many messages in a row (RFC 6455, 5.2, 5.4, 7.4.1, 10.4).
+"""Conformance, sizes: messages up to the limit in one frame, in few and in very many fragments and
+in chopped writes, one byte more, and many messages in a row (RFC 6455, 5.2, 5.4, 7.4.1, 10.4).
 Compressed ones are in test_conformance_deflate*.py.
 """
 from lib import check, conformance, testing

@@ -1,6 +1,6 @@
-"""Conformance, the negotiation of permessage-deflate: which offers are agreed to, on which terms, which
-are declined, and which are no header at all (RFC 6455, 9.1; RFC 7692, 5, 7.1). What is then sent is
-in test_conformance_deflate*.py.
+"""Conformance, the negotiation of permessage-deflate: which offers are agreed to, on which terms,
+which are declined, and which are no header at all (RFC 6455, 9.1; RFC 7692, 5, 7.1). What is then
+sent is in test_conformance_deflate*.py.
 """
 import itertools
 
@@ -186,8 +186,8 @@ def test_an_extension_is_agreed_to_only_once(case):
     exchange_some(peer)
 
 
-MALFORMED = ['permessage-deflate;', 'permessage-deflate; ;', ';', '; server_max_window_bits=10', '=10',
-             'permessage-deflate; =10', 'permessage-deflate; server_max_window_bits=',
+MALFORMED = ['permessage-deflate;', 'permessage-deflate; ;', ';', '; server_max_window_bits=10',
+             '=10', 'permessage-deflate; =10', 'permessage-deflate; server_max_window_bits=',
              'permessage-deflate; server_max_window_bits="10',
              'permessage-deflate; server_max_window_bits=10"',
              'permessage-deflate; server_max_window_bits="10"x',

@@ -57,8 +57,8 @@ class Deflater:
 
 
 class Inflater:
-    """The server's side, taken in pieces: with pieces of one byte zlib keeps nothing but the window,
-    so that it finds every reference to what lies beyond."""
+    """The server's side, taken in pieces: with pieces of one byte zlib keeps nothing but the
+    window, so that it finds every reference to what lies beyond."""
 
     def __init__(self, bits=15, takeover=True, piece=None):
         self.bits = bits
