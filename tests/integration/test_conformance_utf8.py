@@ -1,6 +1,6 @@
 """Conformance, UTF-8 of text messages: each class of faulty sequence, whole and cut, told as soon
-as it is one; and what is valid up to the boundaries (RFC 6455, 5.6, 8.1; RFC 3629). Reasons of close
-frames are in test_conformance_close.py.
+as it is one; and what is valid up to the boundaries (RFC 6455, 5.6, 8.1; RFC 3629). Reasons of
+close frames are in test_conformance_close.py.
 """
 import contextlib
 import itertools
