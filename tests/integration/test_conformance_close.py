@@ -77,7 +77,7 @@ def test_an_empty_close_frame_is_answered_by_an_empty_one(case):
 
 def test_half_a_code_is_1002(case):
     rows = [row(f'byte {byte:#x}', frame_bytes(CLOSE, bytes([byte])), close=1002)
-            for byte in (0, 3, 0x0b, 0x7f, 0xff)]
+            for byte in (0, 3, 0x0b, 0x0c, 0x10, 0x7f, 0xff)]
     conformance.run(case, rows + by_bytes(rows))
 
 

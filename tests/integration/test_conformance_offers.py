@@ -141,7 +141,7 @@ def check_declined(case, target, offer):
     check.equal(peer.agreed, None, f'the answer to {offer}')
     peer.send(frame_bytes(TEXT, SAMPLE))
     peer.expect_message(TEXT, SAMPLE)
-    peer.send(frame_bytes(TEXT, b'x', rsv=4))
+    peer.send(frame_bytes(TEXT, b'x', rsv=deflating.RSV1))
     peer.expect_goodbye(1002)
 
 

@@ -9,7 +9,8 @@ from lib import check, http, websocket
 from lib.websocket import CLOSE, CONTINUATION, close_bytes, frame_bytes
 
 FLAGS = ['--target']  # of the server whose echo is tested
-PATIENCE_S = 60       # for one row on a slow machine; nothing is measured with it
+PATIENCE_S = 60       # on a slow machine; nothing is measured with it
+ROW_PATIENCE_S = 15   # less than a test's limit, so that it is told which row it was
 STRAIGHT = 1 << 16    # what is longer is read in place
 TCP_CLOSED = 7        # linux/tcp_states.h
 
@@ -169,6 +170,7 @@ def connect(case, target=Echo, at=None):
 
 def run_row(case, target, each):
     peer = connect(case, target)
+    peer.socket.settimeout(ROW_PATIENCE_S)
     try:
         peer.send_pieces(each.sent, pause_s=0.0002)
         target.judge(peer, each)
