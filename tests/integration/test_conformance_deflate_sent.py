@@ -110,7 +110,7 @@ def test_messages_below_the_threshold_are_not_compressed(case):
 def test_what_does_not_compress_comes_back(case):
     for target in TARGETS:
         peer = agreed_peer(case, target=target)
-        for size in (256, 1000, 65536, 300000):
+        for size in (256, 1000, 65536, 300000, *range(16360, 16390)):
             data = os.urandom(size)
             length = echoed(peer, data, BINARY)
             check.true((length or 0) <= size + size // 100 + 64, f'{size} became {length}')
