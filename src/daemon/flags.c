@@ -75,7 +75,7 @@ static const struct row rows[] = {
     {"deflate", "off|shared|full", "WebSocket compression (default shared)", .take = take_choice,
      FIELD(deflate), .min = UPROAR_DEFLATE_OFF, .also = "compression gzip"},
     {"deflate-min", "BYTES", "shorter messages are not (default 256)", .take = take_bytes,
-     FIELD(deflate_bytes_min), .min = 1, .max = GIB / 4},
+     FIELD(deflate_bytes_min), .min = 0, .max = GIB / 4},
     {"target", NULL, "serves /echo and /headers too (max-message 16M)", .take = take_switch,
      FIELD(target)},
     {"log-json", NULL, "log lines are JSON objects", .take = take_switch, FIELD(log_json)},
@@ -201,10 +201,14 @@ static bool take_bytes(struct flags *f, const struct row *row, const char *value
     snprintf(range, sizeof(range), "must be %s to %s", min, max);
     if (bytes < row->min || bytes > row->max)
         return refuse(row, value, why, range);
-    number_store(f, row, bytes);
+    /* To the library 0 is "the default"; one byte is its "all that say anything". */
+    number_store(f, row, bytes > 0 ? bytes : 1);
     return true;
 }
 
+static_assert(UPROAR_DEFLATE_SHARED == UPROAR_DEFLATE_OFF + 1 &&
+                  UPROAR_DEFLATE_FULL == UPROAR_DEFLATE_OFF + 2,
+              "--deflate names them in this order");
 static_assert(UPROAR_IO_URING == UPROAR_IO_AUTO + 1 && UPROAR_IO_EPOLL == UPROAR_IO_AUTO + 2,
               "--io names them in this order");
 static_assert(UPROAR_SLOW_SKIP == UPROAR_SLOW_CLOSE + 1 &&

@@ -6,9 +6,13 @@
 
 enum { WINDOW_BITS_MIN = 8, WINDOW_BITS_MAX = 15 };
 
+/* Longer values are cut: they say nothing that is known here. */
+enum { VALUE_MAX = 8 };
+
 struct parameter {
     struct bytes name;
     struct bytes value; /* absent: there is none. Unquoted, if it was a quoted string */
+    uint8_t unquoted[VALUE_MAX];
 };
 
 /* --- the grammar: RFC 6455, 9.1 --------------------------------------------------------------- */
@@ -39,16 +43,30 @@ static struct bytes take_token(struct bytes *in)
     return token.len > 0 ? token : (struct bytes){0};
 }
 
-/* Between the quotes stands a token, which needs no escapes: 9.1 says so of the value, and nobody
- * spells its characters with backslashes. Absent: none. */
-static struct bytes take_quoted(struct bytes *in)
+/* One character between quotes, its escape resolved. What is quoted has to be a token too: 9.1.
+ * False: it is none. */
+static bool take_quoted_char(struct bytes *in, uint8_t *c)
 {
+    const size_t at = in->len > 0 && in->at[0] == '\\';
+    if (in->len <= at || !ws_is_token_char(in->at[at]))
+        return false;
+    *c = in->at[at];
+    *in = bytes_skip(*in, at + 1);
+    return true;
+}
+
+/* Behind the opening quote. */
+static bool take_quoted(struct bytes *in, struct parameter *p)
+{
+    uint8_t c;
+    p->value = (struct bytes){p->unquoted, 0};
+    while (take_quoted_char(in, &c))
+        if (p->value.len < VALUE_MAX)
+            p->unquoted[p->value.len++] = c;
+    if (p->value.len == 0 || in->len == 0 || in->at[0] != '"')
+        return false;
     *in = bytes_skip(*in, 1);
-    const struct bytes token = take_token(in);
-    if (in->len == 0 || in->at[0] != '"')
-        return (struct bytes){0};
-    *in = bytes_skip(*in, 1);
-    return token;
+    return true;
 }
 
 static bool take_parameter(struct bytes *in, struct parameter *p)
@@ -58,7 +76,11 @@ static bool take_parameter(struct bytes *in, struct parameter *p)
         return false;
     if (!take(in, '='))
         return true;
-    p->value = in->len > 0 && in->at[0] == '"' ? take_quoted(in) : take_token(in);
+    if (in->len > 0 && in->at[0] == '"') {
+        *in = bytes_skip(*in, 1);
+        return take_quoted(in, p);
+    }
+    p->value = take_token(in);
     return p->value.at != NULL;
 }
 

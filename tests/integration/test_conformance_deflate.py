@@ -88,14 +88,13 @@ def test_several_blocks_of_different_kinds_are_one_message(case):
     whole = (TEXT, b''.join(parts))
     run(case, [row('at once', deflated_message(TEXT, raw.removesuffix(TAIL)), whole),
                row('with the tail left on', deflated_message(TEXT, raw + b'\0'), whole),
-               row('cut at 7', chopped(deflated_message(TEXT, raw), 7), whole)])
+               row('cut at 7', chopped(deflated_message(TEXT, raw + b'\0'), 7), whole)])
 
 
 def test_a_message_flushed_otherwise_is_understood(case):
     """Not every sender flushes by SYNC_FLUSH: what counts is that the blocks hold all the data."""
     rows = []
     for what, flush, end in (('finished, with the byte of 7.2.3.4', zlib.Z_FINISH, b'\0'),
-                             ('partially, with an empty block', zlib.Z_PARTIAL_FLUSH, b'\0'),
                              ('fully', zlib.Z_FULL_FLUSH, b'')):
         raw = alone(SAMPLE, flush).removesuffix(TAIL) + end
         check.equal(zlib.decompressobj(-15).decompress(raw + TAIL), SAMPLE, what)

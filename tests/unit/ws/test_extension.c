@@ -65,6 +65,7 @@ Test(extension, agrees_to_each_parameter)
         {PMD C_BITS "=15" S_BITS "=12" S_FORGO C_FORGO,
          PMD S_FORGO C_FORGO S_BITS "=12" C_BITS "=15"},
         {PMD S_BITS "=\"10\"", PMD S_BITS "=10"},
+        {PMD S_BITS "=\"\\1\\0\"", PMD S_BITS "=10"},
     };
     EXPECT(rows);
 }
@@ -91,6 +92,7 @@ Test(extension, declines_offers_that_it_cannot_keep)
         {PMD S_BITS "=10" S_BITS "=10", ""},
         {PMD C_BITS C_BITS, ""},
         {PMD "; unknown", ""},
+        {PMD S_BITS "=\"100000000000000000\"", ""},
         {PMD "; Server_No_Context_Takeover", ""},
         {"x-webkit-deflate-frame", ""},
         {"permessage-bzip2; level=9", ""},
@@ -135,7 +137,7 @@ Test(extension, refuses_what_is_no_list_of_extensions)
         PMD "; x=a=b",
         PMD ", /",
         "\"" PMD "\"",
-        PMD "; x=\"a\\b\"",
+        PMD "; x=\"a\\\"",
         PMD "\x01",
         PMD "; \xc3\xa4",
     };
