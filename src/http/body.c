@@ -20,7 +20,14 @@ enum body_state {
     BODY_CHUNK_LF,
     BODY_SIZE,       /* in a chunk's hexadecimal size */
     BODY_SIZE_SPACE, /* white space that only an extension may follow */
-    BODY_EXTENSION,
+    BODY_EXT_START,  /* behind a semicolon */
+    BODY_EXT_NAME,
+    BODY_EXT_NAME_SPACE,
+    BODY_EXT_VALUE_START, /* behind an equals sign */
+    BODY_EXT_TOKEN,
+    BODY_EXT_QUOTED,
+    BODY_EXT_ESCAPED,
+    BODY_EXT_END, /* behind a quoted string */
     BODY_SIZE_LF,
     BODY_TRAILER_START, /* a trailer line or the end */
     BODY_TRAILER_NAME,
@@ -45,39 +52,100 @@ static enum body_state expect(uint8_t c, uint8_t wanted, enum body_state next)
     return c == wanted ? next : BODY_FAULTY;
 }
 
+/* What may follow a size or a whole extension: another extension, or the end of the line. */
+static enum body_state extension_end_byte(uint8_t c)
+{
+    if (c == '\r')
+        return BODY_SIZE_LF;
+    if (c == ';')
+        return BODY_EXT_START;
+    return http_is_space(c) ? BODY_SIZE_SPACE : BODY_FAULTY;
+}
+
 static enum body_state size_byte(struct http_body *b, uint8_t c)
 {
     const int digit = http_hex_digit(c);
 
-    if (digit >= 0) {
-        if (b->digits == CHUNK_DIGITS_MAX)
-            return BODY_FAULTY;
-        b->digits++;
-        b->left = b->left << 4 | (uint64_t)digit;
-        return BODY_SIZE;
-    }
-    if (b->digits == 0)
+    if (digit < 0)
+        return b->digits > 0 ? extension_end_byte(c) : BODY_FAULTY;
+    if (b->digits == CHUNK_DIGITS_MAX)
         return BODY_FAULTY;
-    if (c == '\r')
-        return BODY_SIZE_LF;
-    if (c == ';')
-        return BODY_EXTENSION;
-    return c == ' ' || c == '\t' ? BODY_SIZE_SPACE : BODY_FAULTY;
+    b->digits++;
+    b->left = b->left << 4 | (uint64_t)digit;
+    return BODY_SIZE;
 }
 
 static enum body_state size_space_byte(uint8_t c)
 {
     if (c == ';')
-        return BODY_EXTENSION;
-    return c == ' ' || c == '\t' ? BODY_SIZE_SPACE : BODY_FAULTY;
+        return BODY_EXT_START;
+    return http_is_space(c) ? BODY_SIZE_SPACE : BODY_FAULTY;
 }
 
-/* An extension or a trailer's value: anything but control characters, up to `CR`. */
-static enum body_state text_byte(uint8_t c, enum body_state here, enum body_state behind_cr)
+/* Behind ';' or '=': white space, then a token. */
+static enum body_state extension_start_byte(uint8_t c, enum body_state here, enum body_state token)
+{
+    if (http_is_space(c))
+        return here;
+    return http_is_tchar(c) ? token : BODY_FAULTY;
+}
+
+static enum body_state extension_name_byte(uint8_t c)
+{
+    if (c == '=')
+        return BODY_EXT_VALUE_START;
+    if (http_is_space(c))
+        return BODY_EXT_NAME_SPACE;
+    return http_is_tchar(c) ? BODY_EXT_NAME : extension_end_byte(c);
+}
+
+static enum body_state extension_name_space_byte(uint8_t c)
+{
+    if (c == '=')
+        return BODY_EXT_VALUE_START;
+    if (c == ';')
+        return BODY_EXT_START;
+    return http_is_space(c) ? BODY_EXT_NAME_SPACE : BODY_FAULTY;
+}
+
+static enum body_state extension_quoted_byte(uint8_t c)
+{
+    if (c == '"')
+        return BODY_EXT_END;
+    if (c == '\\')
+        return BODY_EXT_ESCAPED;
+    return http_is_control(c) ? BODY_FAULTY : BODY_EXT_QUOTED;
+}
+
+/* *( BWS ";" BWS name [ BWS "=" BWS ( token / quoted-string ) ] ) of RFC 9112, 7.1.1. Nobody wants
+ * them, but what is not of this shape ends elsewhere for other readers. */
+static enum body_state extension_byte(enum body_state state, uint8_t c)
+{
+    if (state == BODY_EXT_START)
+        return extension_start_byte(c, BODY_EXT_START, BODY_EXT_NAME);
+    if (state == BODY_EXT_NAME)
+        return extension_name_byte(c);
+    if (state == BODY_EXT_NAME_SPACE)
+        return extension_name_space_byte(c);
+    if (state == BODY_EXT_VALUE_START && c == '"')
+        return BODY_EXT_QUOTED;
+    if (state == BODY_EXT_VALUE_START)
+        return extension_start_byte(c, BODY_EXT_VALUE_START, BODY_EXT_TOKEN);
+    if (state == BODY_EXT_TOKEN && http_is_tchar(c))
+        return BODY_EXT_TOKEN;
+    if (state == BODY_EXT_QUOTED)
+        return extension_quoted_byte(c);
+    if (state == BODY_EXT_ESCAPED)
+        return http_is_control(c) ? BODY_FAULTY : BODY_EXT_QUOTED;
+    return extension_end_byte(c);
+}
+
+/* A trailer's value: anything but control characters, up to CR. */
+static enum body_state trailer_value_byte(uint8_t c)
 {
     if (c == '\r')
-        return behind_cr;
-    return http_is_control(c) ? BODY_FAULTY : here;
+        return BODY_TRAILER_LF;
+    return http_is_control(c) ? BODY_FAULTY : BODY_TRAILER_VALUE;
 }
 
 static enum body_state size_line_end(struct http_body *b, uint8_t c)
@@ -116,8 +184,15 @@ static enum body_state framing_byte(struct http_body *b, uint8_t c)
         return size_byte(b, c);
     case BODY_SIZE_SPACE:
         return size_space_byte(c);
-    case BODY_EXTENSION:
-        return text_byte(c, BODY_EXTENSION, BODY_SIZE_LF);
+    case BODY_EXT_START:
+    case BODY_EXT_NAME:
+    case BODY_EXT_NAME_SPACE:
+    case BODY_EXT_VALUE_START:
+    case BODY_EXT_TOKEN:
+    case BODY_EXT_QUOTED:
+    case BODY_EXT_ESCAPED:
+    case BODY_EXT_END:
+        return extension_byte((enum body_state)b->state, c);
     case BODY_SIZE_LF:
         return size_line_end(b, c);
     case BODY_TRAILER_START:
@@ -125,7 +200,7 @@ static enum body_state framing_byte(struct http_body *b, uint8_t c)
     case BODY_TRAILER_NAME:
         return trailer_name_byte(c);
     case BODY_TRAILER_VALUE:
-        return text_byte(c, BODY_TRAILER_VALUE, BODY_TRAILER_LF);
+        return trailer_value_byte(c);
     case BODY_TRAILER_LF:
         return expect(c, '\n', BODY_TRAILER_START);
     case BODY_END_LF:

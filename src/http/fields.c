@@ -10,16 +10,11 @@ bool http_is_token(struct bytes b)
     return b.len > 0;
 }
 
-static bool is_space(uint8_t c)
-{
-    return c == ' ' || c == '\t';
-}
-
 struct bytes http_trim(struct bytes b)
 {
-    while (b.len > 0 && is_space(b.at[0]))
+    while (b.len > 0 && http_is_space(b.at[0]))
         b = bytes_skip(b, 1);
-    while (b.len > 0 && is_space(b.at[b.len - 1]))
+    while (b.len > 0 && http_is_space(b.at[b.len - 1]))
         b.len--;
     return b;
 }
@@ -45,7 +40,7 @@ bool http_list_next(struct bytes *list, uint8_t separator, struct bytes *element
 struct http_refusal http_field_parse(struct http_request *r, struct bytes line)
 {
     /* RFC 9112, 5.2: a server may refuse folded lines; joining them is how readers disagree. */
-    if (is_space(line.at[0]))
+    if (http_is_space(line.at[0]))
         return HTTP_REFUSED(400, "A header line starts with white space.");
     const uint8_t *colon = memchr(line.at, ':', line.len);
     if (!colon)
@@ -53,7 +48,7 @@ struct http_refusal http_field_parse(struct http_request *r, struct bytes line)
 
     const struct bytes name = {line.at, (size_t)(colon - line.at)};
     /* RFC 9112, 5.1: white space there has been used to smuggle requests. */
-    if (name.len > 0 && is_space(name.at[name.len - 1]))
+    if (name.len > 0 && http_is_space(name.at[name.len - 1]))
         return HTTP_REFUSED(400, "White space stands before a header line's colon.");
     if (!http_is_token(name))
         return HTTP_REFUSED(400, "A header's name is not a token.");

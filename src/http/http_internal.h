@@ -22,6 +22,12 @@ static inline bool http_is_alnum(uint8_t c)
     return http_is_digit(c) || (byte_lower(c) >= 'a' && byte_lower(c) <= 'z');
 }
 
+/* Of OWS and BWS (RFC 9110, 5.6.3). */
+static inline bool http_is_space(uint8_t c)
+{
+    return c == ' ' || c == '\t';
+}
+
 /* tchar of RFC 9110, 5.6.2. */
 static inline bool http_is_tchar(uint8_t c)
 {

@@ -130,7 +130,9 @@ Test(http_body, ignores_chunk_extensions_and_trailers)
 {
     check_body("1;a\r\nx\r\n0;b=\"c\"\r\n\r\n", "x", 0);
     check_body("1 ;a=b\r\nx\r\n0\t; b\r\n\r\n", "x", 0);
-    check_body("1;\xc3\xa4\r\nx\r\n0\r\nA: b\r\nC:\td\r\n\r\nnext", "x", 4);
+    check_body("1;a = b ; c\t=\"d\" ;e\r\nx\r\n0;f;g=h\r\n\r\n", "x", 0);
+    check_body("1;a=\"b;c,\t\\\"\\\\ \xc3\xa4\";d=\"\"\r\nx\r\n0\r\n\r\n", "x", 0);
+    check_body("1\r\nx\r\n0\r\nA: b\r\nC:\td\r\n\r\nnext", "x", 4);
     check_body("0\r\nEmpty:\r\n\r\n", "", 0);
 }
 
@@ -198,6 +200,23 @@ Test(http_body, refuses_bare_line_ends_and_controls_in_extensions)
     check_bad("1;a\rb\r\nx");
     check_bad("1;a\x01\r\nx");
     check_bad("1;a\x7f\r\nx");
+    check_bad("1;a=\"b\x01\"\r\nx");
+    check_bad("1;a=\"b\r\nx");
+    check_bad("1;a=\"b\nx\"\r\nx");
+    check_bad("1;a=\"b\\\r\n\"\r\nx");
+}
+
+/* Others end a chunk's line elsewhere when it is not of the grammar's shape. */
+Test(http_body, refuses_extensions_that_are_not_name_and_value)
+{
+    static const char *const lines[] = {
+        "1;\r\n",         "1; \r\n",        "1;;a\r\n",       "1;=b\r\n",    "1;a=\r\n",
+        "1;a= \r\n",      "1;a[=b\r\n",     "1;a b\r\n",      "1;a=b c\r\n", "1;a \r\n",
+        "1;a=b \r\n",     "1;a=b=c\r\n",    "1;a=b@\r\n",     "1;a=\"b\r\n", "1;a=\"b\"c\r\n",
+        "1;a=\"b\" \r\n", "1;a=b\"c\"\r\n", "1;\xc3\xa4\r\n",
+    };
+    for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++)
+        check_bad(lines[i]);
 }
 
 Test(http_body, refuses_malformed_trailers)
