@@ -165,6 +165,20 @@ static struct http_refusal settle_host(struct http_request *r)
     return HTTP_FINE;
 }
 
+/* Digits, with no zeros before them: some read those as octal. False: not so, or beyond 64 bits. */
+static bool parse_length(struct bytes digits, uint64_t *out)
+{
+    if (digits.len == 0 || (digits.len > 1 && digits.at[0] == '0'))
+        return false;
+    for (size_t i = 0; i < digits.len; i++) {
+        const uint8_t c = digits.at[i];
+        if (!http_is_digit(c) || __builtin_mul_overflow(*out, 10u, out) ||
+            __builtin_add_overflow(*out, (uint64_t)(c - '0'), out))
+            return false;
+    }
+    return true;
+}
+
 /* RFC 9112, 6.3, without its leniency: two readers of one length have to agree. */
 static struct http_refusal settle_content_length(struct http_request *r)
 {
@@ -173,17 +187,8 @@ static struct http_refusal settle_content_length(struct http_request *r)
 
     if (count == 0)
         return HTTP_FINE;
-    if (count > 1 || value.len == 0)
+    if (count > 1 || !parse_length(value, &r->content_length))
         return HTTP_REFUSED(400, "Content-Length has to be one number.");
-    for (size_t i = 0; i < value.len; i++)
-        if (!http_is_digit(value.at[i]))
-            return HTTP_REFUSED(400, "Content-Length has to be one number.");
-    for (size_t i = 0; i < value.len; i++) {
-        const uint64_t digit = (uint64_t)(value.at[i] - '0');
-        if (r->content_length > (UINT64_MAX - digit) / 10)
-            return HTTP_REFUSED(413, "The request's body is too large.");
-        r->content_length = r->content_length * 10 + digit;
-    }
     return HTTP_FINE;
 }
 
@@ -223,6 +228,16 @@ static struct http_refusal settle_transfer_encoding(struct http_request *r)
     return settle_codings(r);
 }
 
+/* A list of 100-continue and nothing else, in which empty elements do not count. */
+static bool expects_100_only(struct bytes list)
+{
+    struct bytes element;
+    while (http_list_next(&list, ',', &element))
+        if (element.len > 0 && !bytes_equal_nocase(element, BYTES_LITERAL("100-continue")))
+            return false;
+    return true;
+}
+
 /* RFC 9110, 10.1.1: without a body there is nothing to wait for; HTTP/1.0 peers do not wait. */
 static struct http_refusal settle_expect(struct http_request *r)
 {
@@ -230,11 +245,11 @@ static struct http_refusal settle_expect(struct http_request *r)
 
     if (r->minor == 0)
         return HTTP_FINE;
-    for (uint32_t index = 0; (f = next_field(r, "expect", &index));) {
-        if (!bytes_equal_nocase(f->value, BYTES_LITERAL("100-continue")))
+    for (uint32_t index = 0; (f = next_field(r, "expect", &index));)
+        if (!expects_100_only(f->value))
             return HTTP_REFUSED(417, "No expectation but 100-continue is known here.");
-        r->expect_continue = r->chunked || r->content_length > 0;
-    }
+    r->expect_continue = http_request_has_token(r, "expect", "100-continue") &&
+                         (r->chunked || r->content_length > 0);
     return HTTP_FINE;
 }
 

@@ -25,6 +25,14 @@ static size_t blank_len(struct bytes in)
     return len;
 }
 
+/* A request line that does not end. Without its first space it has not even a method. */
+static struct http_refusal endless_line(struct bytes line)
+{
+    if (!memchr(line.at, ' ', line.len))
+        return HTTP_REFUSED(400, "This does not begin with a method.");
+    return HTTP_REFUSED(414, "The request line is too long.");
+}
+
 /* What is wrong with byte i wherever it stands. */
 static struct http_refusal byte_problem(struct bytes in, size_t i, size_t blank)
 {
@@ -34,7 +42,7 @@ static struct http_refusal byte_problem(struct bytes in, size_t i, size_t blank)
     if (i == HTTP_HEAD_MAX)
         return HTTP_REFUSED(431, "The request's head is too large.");
     if (i == blank + REQUEST_LINE_MAX && !memchr(in.at + blank, '\n', REQUEST_LINE_MAX))
-        return HTTP_REFUSED(414, "The request line is too long.");
+        return endless_line((struct bytes){in.at + blank, REQUEST_LINE_MAX});
     /* Others end lines elsewhere: what they and we read must be the same request. */
     if (after_cr && c != '\n')
         return HTTP_REFUSED(400, "A carriage return stands without its line feed.");
@@ -140,12 +148,24 @@ static struct http_refusal absolute_form_parse(struct http_request *r)
     return HTTP_FINE;
 }
 
+/* host:port, which only CONNECT has (RFC 9112, 3.2.3). What follows it would not be HTTP. */
+static struct http_refusal authority_form_parse(struct bytes target)
+{
+    struct http_host host;
+
+    if (!http_host_parse(target, &host) || host.port.len == 0)
+        return HTTP_REFUSED(400, "The target of CONNECT is not host:port.");
+    return HTTP_REFUSED(501, "No tunnels are opened here.");
+}
+
 static struct http_refusal target_parse(struct http_request *r)
 {
     const struct http_refusal problem = target_bytes_check(r->target);
 
     if (problem.status)
         return problem;
+    if (bytes_equal(r->method_name, BYTES_LITERAL("CONNECT")))
+        return authority_form_parse(r->target);
     if (r->target.len > 0 && r->target.at[0] == '/') {
         target_split(r, r->target);
         return HTTP_FINE;

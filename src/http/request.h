@@ -19,7 +19,7 @@ enum http_method {
     HTTP_DELETE,
     HTTP_OPTIONS,
     HTTP_PATCH,
-    HTTP_OTHER, /* a valid token that we do not know: 501 is not due, 405 is */
+    HTTP_OTHER, /* a valid token that we do not know: 501 (RFC 9110, 9.1) */
 };
 
 struct http_field {
@@ -45,7 +45,7 @@ struct http_request {
 enum http_parse {
     HTTP_PARSE_MORE, /* not the whole head yet, and nothing wrong so far */
     HTTP_PARSE_DONE, /* *head_len bytes are the head */
-    HTTP_PARSE_BAD,  /* answer *status (400, 413, 414, 417, 431, 501, 505) and close */
+    HTTP_PARSE_BAD,  /* answer *status (400, 414, 417, 431, 501, 505) and close */
 };
 
 /* Incremental by re-reading, linear in total: `*scanned` is kept by the caller between calls on the
