@@ -15,8 +15,8 @@ static ON_REACTOR void add_answer(struct reactor *r, struct text *out, const str
     struct text more = {0};
     if (a->headers)
         text_add_str(&more, a->headers);
-    if (q)
-        http_origin_add_headers(&more, q, http_origin_check(q, &r->broker->settings.origins));
+    http_origin_add_headers(
+        &more, q, q ? http_origin_check(q, &r->broker->settings.origins) : HTTP_ORIGIN_NONE);
     const struct http_reply reply = {
         .status = a->status,
         .content_type = a->content_type,

@@ -61,8 +61,9 @@ static ON_REACTOR int copy_request(struct reactor *r, struct inbound *in, struct
     return 0;
 }
 
-/* The body may be read now, or waits for room in the budget. A chunked one pays as it comes. */
-static ON_REACTOR void admit_body(struct reactor *r, struct conn *c)
+/* The body may be read now, or waits for room in the budget. A chunked one pays as it comes.
+ * begun: some of it has come, so its peer waits for no 100 (RFC 9110, 10.1.1). */
+static ON_REACTOR void admit_body(struct reactor *r, struct conn *c, bool begun)
 {
     struct inbound *in = c->inbound;
     const struct http_request *q = in->request;
@@ -76,7 +77,7 @@ static ON_REACTOR void admit_body(struct reactor *r, struct conn *c)
         in->admitted = true;
         in->wait = WAIT_NONE;
         conn_set_timer(r, c, BODY_MS);
-        if (q->expect_continue)
+        if (q->expect_continue && !begun)
             (void)!outbox_add(r, c, BYTES_LITERAL("HTTP/1.1 100 Continue\r\n\r\n"));
     }
 }
@@ -96,7 +97,7 @@ ON_REACTOR void exchange_want_body(struct reactor *r, struct conn *c, const stru
     in->state = INBOUND_BODY;
     in->body_max = body_max;
     http_body_init(&in->decoder, q);
-    admit_body(r, c);
+    admit_body(r, c, r->behind_len > 0);
 }
 
 static bool has_unread_body(const struct conn *c, const struct http_request *q)
@@ -153,6 +154,20 @@ static ON_REACTOR void collect(struct reactor *r, struct conn *c, struct bytes s
         inbound_begin_wait(r, c, WAIT_MEMORY, WAIT_RETRY_MS);
 }
 
+/* The rest of the body will not be read. An unwanted one's request has its answer: a second one
+ * would pass for the next request's. */
+static ON_REACTOR void give_up_body(struct reactor *r, struct conn *c, unsigned status,
+                                    const char *code, const char *why)
+{
+    if (c->inbound->state == INBOUND_DISCARD) {
+        conn_end(r, c);
+        return;
+    }
+    struct http_request last = *c->inbound->request;
+    last.keep_alive = false; /* nobody knows where the next one begins */
+    answer_error(r, c, &last, status, code, why);
+}
+
 static ON_REACTOR enum step body_step(struct reactor *r, struct conn *c, struct span *in)
 {
     struct inbound *inbound = c->inbound;
@@ -177,7 +192,7 @@ static ON_REACTOR enum step body_step(struct reactor *r, struct conn *c, struct 
         }
         return STEP_ON;
     case HTTP_BODY_BAD:
-        answer_error(r, c, NULL, 400, "bad_request", "the body's framing is faulty");
+        give_up_body(r, c, 400, "bad_request", "the body's framing is faulty");
         return STEP_ON;
     }
     UNREACHABLE("http_body_step");
@@ -392,7 +407,7 @@ static ON_REACTOR void retry_memory(struct reactor *r, struct conn *c)
 {
     struct inbound *in = c->inbound;
     if (!in->admitted)
-        admit_body(r, c);
+        admit_body(r, c, in->parked.len > 0);
     else if (!inbound_is_over_budget(r, in, 0))
         in->wait = WAIT_NONE;
     if (c->phase != CONN_HTTP)
@@ -475,5 +490,8 @@ ON_REACTOR void exchange_timeout(struct reactor *r, struct conn *c)
         conn_set_timer(r, c, BODY_MS);
         return;
     }
-    answer_error(r, c, NULL, 408, "timeout", "the request did not arrive in time");
+    if (in_body(c))
+        give_up_body(r, c, 408, "timeout", "the request's body did not arrive in time");
+    else
+        answer_error(r, c, NULL, 408, "timeout", "the request did not arrive in time");
 }

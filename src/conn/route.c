@@ -292,6 +292,16 @@ static ON_REACTOR void wrong_method(struct reactor *r, struct conn *c, const str
                       "this method is not served here; see Allow");
 }
 
+static ON_REACTOR void not_found(struct reactor *r, struct conn *c, const struct http_request *q)
+{
+    uint8_t decoded[HTTP_TARGET_MAX];
+    if (http_percent_decode(q->path, false, decoded, sizeof(decoded)) < 0)
+        answer_error(r, c, q, 400, "bad_request", "the path has a % that is no escape");
+    else
+        answer_error(r, c, q, 404, "not_found",
+                     "these paths exist: /, /t, /t/TOPIC, /healthz, /readyz, /metrics");
+}
+
 /* A full or leaving server still says how it is: a 503 from healthz would have it killed. */
 static bool is_probe(const struct route *route)
 {
@@ -310,6 +320,8 @@ ON_REACTOR void route_request(struct reactor *r, struct conn *c, const struct ht
     }
     if (conn_has(c, CONN_REFUSED) && !(route && is_probe(route)))
         refuse(r, c, q, REFUSED_full);
+    else if (q->method == HTTP_OTHER)
+        answer_error(r, c, q, 501, "not_implemented", "this method is not known here");
     else if (q->method == HTTP_OPTIONS && (route || bytes_equal(q->path, BYTES_LITERAL("*"))))
         preflight(r, c, q, route ? route->methods : "GET, HEAD, POST, OPTIONS");
     else if (!route)
@@ -330,8 +342,6 @@ ON_REACTOR void route_refuse_silent(struct reactor *r, struct conn *c)
 const char *route_error_name(unsigned status)
 {
     switch (status) {
-    case 413:
-        return "too_large";
     case 414:
         return "target_too_long";
     case 417:

@@ -20,7 +20,8 @@ enum http_origin {
 enum http_origin http_origin_check(const struct http_request *r, const struct http_origins *o);
 
 /* Header lines for an answer: for ALLOWED Access-Control-Allow-Origin (echoed),
- * -Allow-Credentials, -Expose-Headers (Uproar-Cursor, ETag, Retry-After); always `Vary: Origin`. */
+ * -Allow-Credentials, -Expose-Headers (Uproar-Cursor, ETag, Retry-After); always `Vary: Origin`.
+ * r: needed for ALLOWED only. */
 void http_origin_add_headers(struct text *out, const struct http_request *r, enum http_origin o);
 /* The further lines of a preflight's answer: methods, headers (Authorization, Content-Type,
  * Last-Event-ID), Max-Age 86400. */
