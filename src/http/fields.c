@@ -192,25 +192,22 @@ static struct http_refusal settle_content_length(struct http_request *r)
     return HTTP_FINE;
 }
 
-/* `chunked` alone, once, last: RFC 9112, 6.1 and 6.3. */
-static struct http_refusal settle_codings(struct http_request *r)
+/* Why a Transfer-Encoding that is not just `chunked` is refused: RFC 9112, 6.1 and 6.3. Empty
+ * elements of the list count: who does not ignore them sees another coding. */
+static struct http_refusal codings_problem(struct bytes list)
 {
-    struct bytes list = http_request_field(r, "transfer-encoding"), coding;
-    bool others = false;
+    struct bytes coding;
+    bool chunked = false, others = false;
 
     while (http_list_next(&list, ',', &coding)) {
-        if (r->chunked || coding.len == 0)
+        if (chunked || coding.len == 0)
             return HTTP_REFUSED(400, "Transfer-Encoding is not a list that ends in chunked.");
-        if (bytes_equal_nocase(coding, BYTES_LITERAL("chunked")))
-            r->chunked = true;
-        else
-            others = true;
+        chunked = bytes_equal_nocase(coding, BYTES_LITERAL("chunked"));
+        others = others || !chunked;
     }
     if (others)
         return HTTP_REFUSED(501, "No Transfer-Encoding but chunked is known here.");
-    if (!r->chunked)
-        return HTTP_REFUSED(400, "Transfer-Encoding is empty.");
-    return HTTP_FINE;
+    return HTTP_REFUSED(400, "Transfer-Encoding has an empty element.");
 }
 
 static struct http_refusal settle_transfer_encoding(struct http_request *r)
@@ -225,7 +222,9 @@ static struct http_refusal settle_transfer_encoding(struct http_request *r)
         return HTTP_REFUSED(400, "Content-Length and Transfer-Encoding exclude each other.");
     if (count > 1)
         return HTTP_REFUSED(400, "The request has more than one Transfer-Encoding.");
-    return settle_codings(r);
+    const struct bytes value = http_request_field(r, "transfer-encoding");
+    r->chunked = bytes_equal_nocase(value, BYTES_LITERAL("chunked"));
+    return r->chunked ? HTTP_FINE : codings_problem(value);
 }
 
 /* A list of 100-continue and nothing else, in which empty elements do not count. */

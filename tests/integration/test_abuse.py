@@ -1,5 +1,5 @@
 """Peers that mean harm or are broken: the server stays well, fair to others, and bounded.
-Faults of single requests and frames are in test_http_faults.py and test_websocket_faults.py.
+Faults of single requests and frames are in test_http_clauses.py and test_websocket_faults.py.
 """
 import os
 import time

@@ -1,5 +1,5 @@
 """Plain HTTP: what each path answers, to which method, and when the connection stays open.
-Faulty requests are in test_http_faults.py, bodies and cuts in test_http_framing.py.
+The protocol's own clauses are in test_http_clauses.py, bodies and cuts in test_http_framing.py.
 """
 import email.utils
 import re
@@ -77,45 +77,25 @@ def test_an_unknown_path_is_404_and_lists_the_paths(case):
         check.contains(message, path, 'message of the 404')
 
 
-def test_the_query_does_not_change_the_path(case):
-    check.equal(http.ask(case.server, 'GET', '/healthz?x=/nowhere&y').status, 200, 'status')
-
-
-def test_paths_are_case_sensitive(case):
-    check.equal(http.ask(case.server, 'GET', '/HEALTHZ').status, 404, 'status')
-
-
 def test_the_page_may_only_be_read(case):
-    for method in ('POST', 'PUT', 'DELETE', 'PATCH', 'FROBNICATE'):
+    for method in ('POST', 'PUT', 'DELETE', 'PATCH'):
         response = http.ask(case.server, method, '/', body=b'')
         http.error(response, 405)
         check.true({'GET', 'HEAD'} <= allowed(response), f'Allow: {allowed(response)}')
         check.lacks(allowed(response), method, 'Allow')
 
 
-def test_a_topic_refuses_unknown_methods_and_names_its_own(case):
-    for method in ('PUT', 'PATCH', 'FROBNICATE', 'get'):
+def test_a_topic_refuses_other_methods_and_names_its_own(case):
+    for method in ('PUT', 'PATCH', 'DELETE'):
         response = http.ask(case.server, method, f'/t/{case.topic}', body=b'')
         http.error(response, 405)
         check.true({'GET', 'HEAD', 'POST'} <= allowed(response), f'Allow: {allowed(response)}')
-
-
-def test_a_405_with_a_body_leaves_the_connection_in_step(case):
-    connection = case.connection()
-    check.equal(connection.ask('PUT', '/', body=b'GET /nowhere HTTP/1.1\r\n\r\n').status, 405,
-                'status')
-    if connection.is_open():
-        check.equal(connection.ask('GET', '/healthz').status, 200, 'status of the next request')
 
 
 def test_options_of_a_topic_names_its_methods(case):
     response = http.ask(case.server, 'OPTIONS', f'/t/{case.topic}')
     check.one_of(response.status, (200, 204), 'status')
     check.true({'GET', 'HEAD', 'POST', 'OPTIONS'} <= allowed(response), f'{allowed(response)}')
-
-
-def test_options_star_is_answered(case):
-    check.one_of(http.ask(case.server, 'OPTIONS', '*').status, (200, 204), 'status')
 
 
 def test_head_of_a_topic_tells_the_cursor(case):
@@ -151,27 +131,6 @@ def test_a_connection_stays_open_between_requests(case):
     check.true(connection.is_open(), 'the server closed a connection that it had not announced to')
 
 
-def test_connection_close_is_honoured(case):
-    connection = case.connection()
-    response = connection.ask('GET', '/healthz', [('Connection', 'close')])
-    check.equal(response.status, 200, 'status')
-    check.true(response.has_token('connection', 'close'), f'not announced: {response}')
-    check.equal(connection.ends(), b'', 'bytes after the last answer')
-
-
-def test_close_among_other_connection_options_is_honoured(case):
-    connection = case.connection()
-    connection.ask('GET', '/healthz', [('Connection', 'keep-alive'), ('Connection', 'x, CLOSE')])
-    check.equal(connection.ends(), b'', 'bytes after the last answer')
-
-
-def test_http_1_0_closes_by_default(case):
-    connection = case.connection()
-    response = connection.ask('GET', '/healthz', version='HTTP/1.0')
-    check.equal(response.status, 200, 'status')
-    check.equal(connection.ends(), b'', 'bytes after the answer')
-
-
 def test_http_1_0_keep_alive_is_said_and_done(case):
     connection = case.connection()
     for _ in range(2):
@@ -181,39 +140,12 @@ def test_http_1_0_keep_alive_is_said_and_done(case):
         check.true(response.has_token('connection', 'keep-alive'), f'{response}')
 
 
-def test_http_1_0_needs_no_host(case):
-    connection = case.connection()
-    connection.send(b'GET /healthz HTTP/1.0\r\n\r\n')
-    check.equal(connection.answer().status, 200, 'status')
-
-
-def test_a_higher_minor_version_is_spoken_to_as_1_1(case):
-    response = http.ask(case.server, 'GET', '/healthz', version='HTTP/1.9')
-    check.equal((response.status, response.minor), (200, 1), 'status and version')
-
-
-def test_the_absolute_form_is_understood(case):
-    target = f'http://127.0.0.1:{case.server.port}/healthz'
-    check.equal(http.ask(case.server, 'GET', target).status, 200, 'status')
-
-
-def test_empty_lines_before_a_request_are_ignored(case):
-    connection = case.connection()
-    connection.send(b'\r\n' + http.request_bytes('GET', '/healthz', port=connection.port))
-    check.equal(connection.answer().status, 200, 'status')
-
-
 def test_a_peer_that_ends_its_output_still_gets_its_answer(case):
     connection = case.connection()
     connection.send(http.request_bytes('POST', f'/t/{case.topic}', body=b'last words'))
     connection.end_output()
     http.published(connection.answer('POST'), case.topic)
     check.equal(connection.ends(), b'', 'bytes after the answer')
-
-
-def test_an_upgrade_to_something_unknown_is_ignored(case):
-    fields = [('Connection', 'Upgrade'), ('Upgrade', 'h2c')]
-    check.equal(http.ask(case.server, 'GET', '/healthz', fields).status, 200, 'status')
 
 
 def send_head_slowly(connection, pieces, seconds):

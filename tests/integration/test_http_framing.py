@@ -55,41 +55,6 @@ def test_a_request_may_come_byte_by_byte(case):
     check.equal(subscriber.text(), 'slowly', 'the body')
 
 
-def test_chunk_extensions_and_trailers_are_read_over(case):
-    subscriber, connection = case.peer(), case.connection()
-    body = b'5;name=value\r\nhello\r\n00\r\nX-Trailer: ignored\r\nAnother: one\r\n\r\n'
-    connection.send(http.request_bytes('POST', f'/t/{case.topic}',
-                                       [('Transfer-Encoding', 'chunked')], body,
-                                       port=connection.port))
-    http.published(connection.answer('POST'), case.topic)
-    check.equal(subscriber.text(), 'hello', 'the body')
-    check.equal(connection.ask('GET', '/healthz').status, 200, 'status of the next request')
-
-
-def test_chunk_sizes_may_be_in_either_case_and_have_leading_zeros(case):
-    subscriber, connection = case.peer(), case.connection()
-    body = b'a\r\n0123456789\r\n0B\r\nabcdefghijk\r\n0\r\n\r\n'
-    connection.send(http.request_bytes('POST', f'/t/{case.topic}',
-                                       [('Transfer-Encoding', 'Chunked')], body,
-                                       port=connection.port))
-    http.published(connection.answer('POST'), case.topic)
-    check.equal(subscriber.text(), '0123456789abcdefghijk', 'the body')
-
-
-def test_no_length_is_no_body(case):
-    connection = case.connection()
-    connection.send(http.request_bytes('POST', f'/t/{case.topic}', port=connection.port))
-    http.published(connection.answer('POST'), case.topic)
-
-
-def test_a_get_may_have_a_body_which_is_read_over(case):
-    connection = case.connection()
-    check.equal(connection.ask('GET', '/healthz', body=b'GET /x HTTP/1.1\r\n\r\n').status, 200,
-                'status')
-    if connection.is_open():
-        check.equal(connection.ask('GET', '/readyz').status, 200, 'status of the next request')
-
-
 def test_pipelined_answers_come_in_order(case):
     """Different kinds of answers, some at once and some only when the log has fixed an order."""
     connection = case.connection()
@@ -118,15 +83,6 @@ def test_pipelined_publishes_keep_their_order_for_subscribers(case):
     check.equal(got, list(range(200)), 'the order of messages')
 
 
-def test_what_follows_connection_close_is_not_answered(case):
-    connection = case.connection()
-    connection.send(http.request_bytes('GET', '/healthz', [('Connection', 'close')],
-                                       port=connection.port)
-                    + post(case, b'too late'))
-    check.equal(connection.answer().status, 200, 'status')
-    check.equal(connection.ends(), b'', 'an answer behind the last')
-
-
 def test_expect_100_continue_is_answered_before_the_body(case):
     subscriber, connection = case.peer(), case.connection()
     raw = post(case, b'hello', [('Expect', '100-continue')])
@@ -149,28 +105,11 @@ def test_expect_100_continue_works_with_chunks_and_in_lower_case(case):
     http.published(connection.answer('POST'), case.topic)
 
 
-def test_a_peer_that_does_not_wait_for_100_is_served(case):
-    connection = case.connection()
-    connection.send(post(case, b'hello', [('Expect', '100-continue')]))
-    response = connection.answer('POST')
-    if response.status == 100:
-        response = connection.answer('POST')
-    http.published(response, case.topic)
-    check.equal(connection.ask('GET', '/healthz').status, 200, 'status of the next request')
-
-
 def test_a_body_too_large_is_refused_instead_of_100(case):
     connection = case.connection()
     fields = [('Expect', '100-continue'), ('Content-Length', str(2 << 20))]
     connection.send(http.request_bytes('POST', f'/t/{case.topic}', fields, port=connection.port))
     http.error(connection.answer(), 413)
-
-
-def test_http_1_0_gets_no_100(case):
-    connection = case.connection()
-    connection.send(http.request_bytes('POST', f'/t/{case.topic}', [('Expect', '100-continue')],
-                                       b'hello', version='HTTP/1.0'))
-    http.published(connection.answer('POST'), case.topic)
 
 
 def test_a_chunked_body_is_bounded_too(case):

@@ -447,6 +447,7 @@ Test(http_request, takes_chunked_once_and_nothing_else)
     CHECK_STATUS(400, WITH("Transfer-Encoding: chunked, chunked\r\n"));
     CHECK_STATUS(400, WITH("Transfer-Encoding: chunked, gzip\r\n"));
     CHECK_STATUS(400, WITH("Transfer-Encoding: , chunked\r\n"));
+    CHECK_STATUS(400, WITH("Transfer-Encoding: chunked,\r\n"));
     CHECK_STATUS(400, WITH("Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n"));
     CHECK_STATUS(400, WITH("Transfer-Encoding: gzip\r\nTransfer-Encoding: chunked\r\n"));
 }
