@@ -318,7 +318,8 @@ ON_REACTOR void route_request(struct reactor *r, struct conn *c, const struct ht
         last.keep_alive = false; /* its place is for the next one */
         q = &last;
     }
-    if (conn_has(c, CONN_REFUSED) && !(route && is_probe(route)))
+    const bool is_refused = conn_has(c, CONN_REFUSED) && !(route && is_probe(route));
+    if (is_refused && q->method != HTTP_OPTIONS) /* a preflight's page gets to read the 503 */
         refuse(r, c, q, REFUSED_full);
     else if (q->method == HTTP_OTHER)
         answer_error(r, c, q, 501, "not_implemented", "this method is not known here");
