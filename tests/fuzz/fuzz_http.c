@@ -1,7 +1,6 @@
 /* Requests as a peer may send them: the head, then the body, and what the target says.
  * Wherever the bytes are cut, the verdict and the decoded body are the same. */
-#include "base/alloc.h"
-#include "base/assert.h"
+#include "exact.h"
 #include "http/body.h"
 #include "http/origin.h"
 #include "http/request.h"
@@ -19,21 +18,6 @@ struct decoded {
     size_t used;
     uint64_t len, hash; /* of the content */
 };
-
-/* Memory of exactly that size, so that the sanitizer sees the first byte too far. */
-static struct bytes exact_copy(struct bytes b)
-{
-    uint8_t *at = alloc_bytes(b.len > 0 ? b.len : 1);
-    ASSERT(at);
-    if (b.len > 0)
-        memcpy(at, b.at, b.len);
-    return (struct bytes){at, b.len};
-}
-
-static void exact_free(struct bytes b)
-{
-    alloc_free((void *)(uintptr_t)b.at);
-}
 
 static struct verdict parse(struct http_request *r, struct bytes in, size_t *scanned)
 {
