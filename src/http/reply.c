@@ -96,6 +96,12 @@ static bool has_no_content(unsigned status)
     return status < 200 || status == 204 || status == 304;
 }
 
+/* To HEAD only the length that GET would be told, and no other (RFC 9110, 8.6). */
+static bool says_length(const struct http_reply *r)
+{
+    return !has_no_content(r->status) && (!r->head_only || r->body.at);
+}
+
 static void add_connection(struct text *out, const struct http_reply *r)
 {
     if (r->status < 200)
@@ -112,7 +118,7 @@ void http_add_reply(struct text *out, const struct http_reply *r)
     http_add_date(out, r->date_ms);
     if (r->content_type)
         text_printf(out, "Content-Type: %s\r\n", r->content_type);
-    if (!has_no_content(r->status))
+    if (says_length(r))
         text_printf(out, "Content-Length: %zu\r\n", r->body.len);
     add_connection(out, r);
     text_add_str(out, r->headers);

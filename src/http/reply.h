@@ -15,7 +15,7 @@ struct http_reply {
     const char *headers;       /* further header lines, each with CRLF; NULL: none */
     struct bytes more_headers; /* the same, built at run time */
     int64_t date_ms;
-    bool head_only;  /* answer to HEAD: the length, not the body */
+    bool head_only;  /* answer to HEAD: the length, not the body; absent: not even that */
     bool keep_alive; /* false adds `Connection: close` */
     bool minor_0;    /* HTTP/1.0 peer: keep-alive is said explicitly */
 };

@@ -61,6 +61,14 @@ Test(http_reply, answers_head_with_the_length_only)
         "HTTP/1.1 200 OK\r\n" DATE "Content-Length: 5\r\n\r\n");
 }
 
+Test(http_reply, declares_no_length_to_head_when_nobody_knows_what_get_would_say)
+{
+    check_reply(
+        (struct http_reply){
+            .status = 200, .date_ms = DATE_MS, .head_only = true, .keep_alive = true},
+        "HTTP/1.1 200 OK\r\n" DATE "\r\n");
+}
+
 Test(http_reply, declares_no_length_where_there_is_no_content)
 {
     check_reply((struct http_reply){.status = 204, .keep_alive = true, HELLO_BODY},
