@@ -257,16 +257,6 @@ ON_REACTOR void route_body(struct reactor *r, struct conn *c)
     find(r, c->inbound->request->path)->body(r, c);
 }
 
-static ON_REACTOR void not_found(struct reactor *r, struct conn *c, const struct http_request *q)
-{
-    char message[128];
-    snprintf(message, sizeof(message),
-             "these paths exist: /, /t, /t/TOPIC%s, /healthz, /readyz, "
-             "/metrics",
-             r->broker->settings.is_target ? ", /echo, /headers" : "");
-    answer_error(r, c, q, 404, "not_found", message);
-}
-
 static ON_REACTOR void preflight(struct reactor *r, struct conn *c, const struct http_request *q,
                                  const char *methods)
 {
@@ -294,12 +284,16 @@ static ON_REACTOR void wrong_method(struct reactor *r, struct conn *c, const str
 
 static ON_REACTOR void not_found(struct reactor *r, struct conn *c, const struct http_request *q)
 {
+    char message[128];
     uint8_t decoded[HTTP_TARGET_MAX];
-    if (http_percent_decode(q->path, false, decoded, sizeof(decoded)) < 0)
+    if (http_percent_decode(q->path, false, decoded, sizeof(decoded)) < 0) {
         answer_error(r, c, q, 400, "bad_request", "the path has a % that is no escape");
-    else
-        answer_error(r, c, q, 404, "not_found",
-                     "these paths exist: /, /t, /t/TOPIC, /healthz, /readyz, /metrics");
+        return;
+    }
+    snprintf(message, sizeof(message),
+             "these paths exist: /, /t, /t/TOPIC%s, /healthz, /readyz, /metrics",
+             r->broker->settings.is_target ? ", /echo, /headers" : "");
+    answer_error(r, c, q, 404, "not_found", message);
 }
 
 /* A full or leaving server still says how it is: a 503 from healthz would have it killed. */

@@ -165,10 +165,10 @@ static struct http_refusal settle_host(struct http_request *r)
     return HTTP_FINE;
 }
 
-/* Digits, with no zeros before them: some read those as octal. False: not so, or beyond 64 bits. */
+/* RFC 9110, 8.6: 1*DIGIT. False: not so, or beyond 64 bits. */
 static bool parse_length(struct bytes digits, uint64_t *out)
 {
-    if (digits.len == 0 || (digits.len > 1 && digits.at[0] == '0'))
+    if (digits.len == 0)
         return false;
     for (size_t i = 0; i < digits.len; i++) {
         const uint8_t c = digits.at[i];

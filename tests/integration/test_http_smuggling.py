@@ -37,7 +37,7 @@ LENGTHS = (
     'Content-Length: %d\r\nContent-Length: 0', 'Content-Length: 0\r\nContent-Length: %d',
     'Content-Length: %d, 0', 'Content-Length: 0, %d', 'Content-Length: %d,%d',
     'Content-Length : %d', 'Content-Length\t: %d', 'Content-Length:\x0b%d', 'Content-Length: %d\0',
-    'Content-Length: %d\x0c', 'Content-Length: 0%d', 'Content-Length: +%d', 'Content-Length: %d.0',
+    'Content-Length: %d\x0c', 'Content-Length: +%d', 'Content-Length: %d.0',
     'Content-Length: %de0', 'Content-Length: 0x%d', 'Content-Length: %d\n', 'Content-Length: %d 0',
     'Content-Length:\r\n %d', ' Content-Length: %d', 'A: b\nContent-Length: %d',
     'A: b\rContent-Length: %d', 'Content-Length\0: %d', 'Content-Length\xa0: %d',

@@ -412,6 +412,7 @@ Test(http_request, takes_hosts_of_every_kind)
 Test(http_request, reads_one_content_length)
 {
     cr_assert(eq(u64, good(WITH("Content-Length: 0\r\n"))->content_length, 0));
+    cr_assert(eq(u64, good(WITH("Content-Length: 042\r\n"))->content_length, 42));
     cr_assert(eq(u64, good(WITH("Content-Length:\t42 \r\n"))->content_length, 42));
     cr_assert(eq(u64, good(WITH("content-length: 18446744073709551615\r\n"))->content_length,
                  UINT64_MAX));
@@ -421,8 +422,8 @@ Test(http_request, reads_one_content_length)
 
 Test(http_request, refuses_ambiguous_content_lengths)
 {
-    static const char *const values[] = {"",    "+1",  "-1", "1, 1", "1,1", "0x1", "1.0", "1 1",
-                                         "abc", "1;x", ",",  "１",   "00",  "042", "1_0", "0o1"};
+    static const char *const values[] = {"",    "+1",  "-1",  "1, 1", "1,1", "0x1", "1.0",
+                                         "1 1", "abc", "1;x", ",",    "１",  "1_0", "0o1"};
     for (size_t i = 0; i < sizeof(values) / sizeof(values[0]); i++) {
         char head[200];
         snprintf(head, sizeof(head), WITH("Content-Length: %s\r\n"), values[i]);
