@@ -171,7 +171,7 @@ ON_REACTOR void conn_drained(struct reactor *r, struct conn *c)
 {
     if (c->phase == CONN_ENDING)
         finish_ending(r, c);
-    else if (c->inbound && (c->inbound->wait == WAIT_OUTBOX || c->inbound->wait == WAIT_TURN))
+    else if (inbound_waits_for(c, WAIT_OUTBOX) || inbound_waits_for(c, WAIT_TURN))
         conn_resume_input(r, c);
     else if (conn_has(c, CONN_PEER_ENDED) && !c->inbound)
         conn_end(r, c); /* it said all it had to say, and has its answers */

@@ -295,7 +295,7 @@ static ON_REACTOR void keep_scanned(struct reactor *r, struct conn *c, size_t sc
 /* A 503 now could pass for the answer to a publish that was accepted. */
 static ON_REACTOR void cannot_park(struct reactor *r, struct conn *c)
 {
-    if (c->inbound && c->inbound->wait == WAIT_ORDER)
+    if (inbound_waits_for(c, WAIT_ORDER))
         conn_drop(r, c, true);
     else
         no_memory(r, c);
@@ -338,12 +338,6 @@ static ON_REACTOR void free_if_idle(struct reactor *r, struct conn *c)
         request_over(r, c);
 }
 
-static bool may_be_resumed(const struct conn *c)
-{
-    return c->inbound && !conn_has(c, CONN_POLLING_OUT) &&
-           (c->inbound->wait == WAIT_OUTBOX || c->inbound->wait == WAIT_TURN);
-}
-
 ON_REACTOR const struct http_request *exchange_kept(struct reactor *r, const struct conn *c)
 {
     if (c->inbound->request)
@@ -376,7 +370,7 @@ static bool has_verdict(const struct conn *c)
 
 ON_REACTOR void exchange_resume(struct reactor *r, struct conn *c)
 {
-    if (may_be_resumed(c))
+    if (inbound_may_be_resumed(c))
         c->inbound->wait = WAIT_NONE;
     if (is_waiting(c))
         return;

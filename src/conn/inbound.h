@@ -98,3 +98,15 @@ ON_REACTOR int inbound_repark(struct reactor *r, struct conn *c, struct text *he
 /* Its input is not processed from now on, for that reason; looked at again in `retry_ms`. */
 ON_REACTOR void inbound_begin_wait(struct reactor *r, struct conn *c, enum inbound_wait wait,
                                    uint32_t retry_ms);
+
+static inline bool inbound_waits_for(const struct conn *c, enum inbound_wait wait)
+{
+    return c->inbound && c->inbound->wait == wait;
+}
+
+/* Its input waited for room in the kernel, or for its turn: there is room. */
+static inline bool inbound_may_be_resumed(const struct conn *c)
+{
+    return !conn_has(c, CONN_POLLING_OUT) &&
+           (inbound_waits_for(c, WAIT_OUTBOX) || inbound_waits_for(c, WAIT_TURN));
+}

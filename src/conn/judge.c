@@ -229,7 +229,7 @@ static ENTERS_REACTOR void open_verdict(struct reactor *r, struct mail *m)
     const struct verdict_mail *letter = (const struct verdict_mail *)m;
     struct conn *c = reactor_conn(r, letter->slot);
     const struct peer *p = c->phase == CONN_FREE ? NULL : peer_of(r, c);
-    if (p && p->question == letter->question && c->inbound && c->inbound->wait == WAIT_VERDICT)
+    if (p && p->question == letter->question && inbound_waits_for(c, WAIT_VERDICT))
         judged(r, c, letter->verdict);
     alloc_free(m);
 }

@@ -6,6 +6,7 @@
 #include "conn/cut.h"
 #include "conn/finish.h"
 #include "conn/goodbye.h"
+#include "conn/inbound.h"
 #include "conn/outbox.h"
 #include "conn/poll.h"
 #include "conn/reactor.h"
@@ -368,7 +369,7 @@ static ON_REACTOR void settle_whole(struct reactor *r, struct conn *c,
     slow_recovered(r, c);
     if (record->outbox_len > 0 || record->cut_len > 0 || conn_has(c, CONN_WAS_BLOCKED))
         conn_drained(r, c);
-    if (conn_is_behind(c) || finish_is_over(r, c))
+    if (conn_is_behind(c) || finish_is_over(r, c) || inbound_waits_for(c, WAIT_TURN))
         reactor_queue_flush(r, c);
     else
         conn_clear(c, CONN_CONFLATING | CONN_WAS_BLOCKED);

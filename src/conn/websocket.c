@@ -347,15 +347,9 @@ ON_REACTOR void websocket_receive(struct reactor *r, struct conn *c, struct span
         free_if_idle(r, c);
 }
 
-static bool may_be_resumed(const struct conn *c)
-{
-    return c->inbound && !conn_has(c, CONN_POLLING_OUT) &&
-           (c->inbound->wait == WAIT_OUTBOX || c->inbound->wait == WAIT_TURN);
-}
-
 ON_REACTOR void websocket_resume(struct reactor *r, struct conn *c)
 {
-    if (may_be_resumed(c))
+    if (inbound_may_be_resumed(c))
         c->inbound->wait = WAIT_NONE;
     if (is_waiting(c) || !c->inbound)
         return;
