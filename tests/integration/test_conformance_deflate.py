@@ -131,6 +131,48 @@ def test_a_message_that_ends_inside_a_block_is_never_taken_for_another(case):
             check.one_of(got[:-1], ([], [(TEXT, b'')], [(TEXT, b''), (TEXT, SAMPLE)]), what)
 
 
+def test_a_final_block_without_the_byte_behind_it_is_understood_or_refused(case):
+    """Whoever forgets the byte of 7.2.3.4 is understood by some. Nothing of it may reach the next
+    message."""
+    for target in TARGETS:
+        peer = agreed_peer(case, target=target)
+        peer.send(deflated_message(TEXT, bytes.fromhex('f348cdc9c90700'))
+                  + deflated_message(TEXT, HELLO['two blocks (7.2.3.5)']))
+        first = peer.event()
+        if first[0] == CLOSE:
+            check.equal(first[1][:2], b'\x03\xef', 'the refusal')
+        else:
+            check.equal(first, (TEXT, b'Hello'), 'the answer')
+            peer.expect_message(TEXT, b'Hello')
+            peer.say_goodbye()
+
+
+def meaning(raw):
+    """What zlib reads in it, or None when that ends inside a block: a block behind it shows."""
+    probe = b'\xffthe probe\xff'
+    try:
+        whole = zlib.decompressobj(-15).decompress(raw + TAIL)
+        stream = zlib.decompressobj(-15)
+        probed = stream.decompress(raw + TAIL + stored(probe, final=1))
+    except zlib.error:
+        return None
+    return whole if stream.eof and probed == whole + probe else None
+
+
+def test_a_message_that_lost_its_end_is_1007(case):
+    """Unless what is left happens to be whole blocks, which nobody can tell from a message."""
+    rows = []
+    for strategy in (zlib.Z_DEFAULT_STRATEGY, zlib.Z_FIXED):
+        raw = alone(SAMPLE, strategy=strategy)
+        for at in range(1, len(raw)):
+            left = meaning(raw[:at])
+            frames = [] if left is None else [(BINARY, left)]
+            rows.append(row(f'{at} of {len(raw)}', deflated_message(BINARY, raw[:at]), *frames,
+                            close=1007 if left is None else None))
+    check.true(sum(each.close == 1007 for each in rows) > len(rows) // 2, 'most of them are not')
+    run(case, rows)
+
+
 def test_a_message_may_be_cut_into_fragments_at_every_byte(case):
     raw = alone(SAMPLE)
     rows = [row(f'cut at {at}', b''.join(deflated_frames(TEXT, [raw[:at], raw[at:]])),

@@ -116,6 +116,19 @@ def test_what_does_not_compress_comes_back(case):
             check.true((length or 0) <= size + size // 100 + 64, f'{size} became {length}')
 
 
+def test_who_reads_slowly_gets_everything(case):
+    """More than all buffers hold, so that the server has to stop in the middle of messages."""
+    peer = case.keep(deflating.Peer(case.server.port, timeout=conformance.PATIENCE_S,
+                                    receive_buffer=4096)).open('/echo', deflating.offered(NAME))
+    messages = [os.urandom(20000) + CORPUS[:size] for size in range(0, 60000, 200)]
+    raw = b''.join(peer.deflated(BINARY, each) for each in messages)
+    sending = testing.Background(peer.send, raw)
+    for each in messages:
+        check.true(peer.event() == (BINARY, each), f'the message of {len(each)} bytes is another')
+    sending.result()
+    peer.say_goodbye()
+
+
 def test_each_of_several_peers_has_a_context_of_its_own(case):
     peers = [agreed_peer(case) for _ in range(20)]
     for turn in range(10):
