@@ -229,8 +229,11 @@ def test_nothing_is_agreed_to_with_deflate_off(case):
             peer.expect_message(TEXT, SAMPLE)
 
 
-def test_the_echo_keeps_its_contexts_with_deflate_full_too(case):
+def test_what_is_agreed_to_with_deflate_full_is_kept_to(case):
     server = case.start(*FLAGS, '--deflate', 'full')
-    peer = deflating.agreed_peer(case, at=server)
-    check.lacks(peer.agreed, 'server_no_context_takeover', 'the answer')
-    exchange_some(peer)
+    for target in TARGETS:
+        for offer in (NAME, deflating.USUAL, offer_of(True, True, 10, 9)):
+            peer = deflating.agreed_peer(case, offer, target, at=server, piece=1)
+            if target is Echo and offer == NAME:
+                check.lacks(peer.agreed, 'server_no_context_takeover', 'the answer of the echo')
+            exchange_some(peer)
