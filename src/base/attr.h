@@ -23,3 +23,5 @@ extern struct thread_role reactor_role;
 
 #define MUST_CHECK                          __attribute__((warn_unused_result))
 #define PRINTF_LIKE(fmt_index, first_index) __attribute__((format(printf, fmt_index, first_index)))
+/* Into functions for one kind of processor too. */
+#define ALWAYS_INLINE static inline __attribute__((always_inline))

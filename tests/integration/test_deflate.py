@@ -58,7 +58,8 @@ def test_what_is_short_or_does_not_compress_is_sent_as_it_is(case):
     server = case.start('--deflate-min', 1000)
     peer = peer_of(case, server)
     noise = random.Random(1).randbytes(5000)
-    for body, compressed in ((b'x' * 999, False), (b'x' * 1000, True), (noise, False), (b'', False)):
+    for body, compressed in ((b'x' * 999, False), (b'x' * 1000, True), (noise, False),
+                             (b'', False)):
         http.publish(server, case.topic, body, [('Content-Type', 'application/octet-stream')])
         check.true(peer.event() == (BINARY, body), f'the message of {len(body)} bytes is another')
         check.equal(peer.wire_len is not None, compressed, f'compressed, of {len(body)} bytes')

@@ -188,3 +188,142 @@ Test(utf8, cuts_between_characters)
         cr_assert(eq(ptr, (void *)(uintptr_t)cut.at, (void *)(uintptr_t)text.at));
     }
 }
+
+/* --- long runs, which are looked at in blocks ------------------------------------------------- */
+
+/* By decoding, as RFC 3629, 3 defines it: shares nothing with what it judges. */
+static bool decodes(struct bytes in)
+{
+    static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
+    while (in.len > 0) {
+        const uint8_t c = in.at[0];
+        const size_t len = c < 0x80           ? 1
+                           : (c >> 5) == 0x06 ? 2
+                           : (c >> 4) == 0x0e ? 3
+                           : (c >> 3) == 0x1e ? 4
+                                              : 0;
+        if (len == 0 || len > in.len)
+            return false;
+        uint32_t code = len == 1 ? c : c & (0x7fu >> len);
+        for (size_t i = 1; i < len; i++) {
+            if ((in.at[i] & 0xc0) != 0x80)
+                return false;
+            code = code << 6 | (in.at[i] & 0x3f);
+        }
+        if (code < least[len] || code > 0x10ffff || (code >= 0xd800 && code < 0xe000))
+            return false;
+        in = bytes_skip(in, len);
+    }
+    return true;
+}
+
+enum { LONG = 420 };
+
+static const char *const kinds[] = {"a", "\xc3\xa4", "\xed\x95\x9c", "\xf0\x9f\xa6\x81",
+                                    "a\xc3\xa4\xe2\x82\xac\xf0\x9f\x93\xa3\xee\x80\x80"};
+enum { KINDS = sizeof(kinds) / sizeof(kinds[0]) };
+
+/* Text of whole characters of that kind, then ASCII. */
+static void fill_kind(uint8_t text[static LONG], size_t kind)
+{
+    const size_t len = strlen(kinds[kind]);
+    memset(text, 'z', LONG);
+    for (size_t at = 0; at + len <= LONG; at += len)
+        memcpy(text + at, kinds[kind], len);
+}
+
+static void expect_same(const uint8_t text[static LONG], size_t kind, size_t at)
+{
+    const struct bytes run = {text, LONG};
+    cr_assert(eq(int, utf8_is_valid(run), decodes(run)), "kind %zu, %02x %02x %02x %02x at %zu",
+              kind, text[at], text[at + 1], text[at + 2], text[at + 3], at);
+}
+
+Test(utf8, judges_every_lead_in_long_text_of_every_kind_as_decoding_does)
+{
+    static const uint8_t behind[] = {0x7f, 0x80, 0x8f, 0x90, 0x9f, 0xa0, 0xbf, 0xc0};
+    static const size_t places[] = {120, 129, 130, 131, 257, 290};
+    uint8_t text[LONG];
+    for (unsigned n = 0; n < 256 * 8 * 8 * 8; n++) {
+        const size_t kind = n % KINDS, at = places[n % 6];
+        const uint8_t sequence[] = {(uint8_t)(n >> 9), behind[n >> 6 & 7], behind[n >> 3 & 7],
+                                    behind[n & 7]};
+        for (size_t len = 1; len <= 4; len++) {
+            fill_kind(text, kind);
+            memcpy(text + at, sequence, len);
+            expect_same(text, kind, at);
+        }
+    }
+}
+
+Test(utf8, judges_a_sequence_at_every_place_of_a_block)
+{
+    static const char *const sequences[] = {"\xe0\x9f\x80",
+                                            "\xe0\xa0\x80",
+                                            "\xed\x9f\xbf",
+                                            "\xed\xa0\x80",
+                                            "\xf0\x8f\xbf\xbf",
+                                            "\xf0\x90\x80\x80",
+                                            "\xf4\x8f\xbf\xbf",
+                                            "\xf4\x90\x80\x80",
+                                            "\xc1\xbf",
+                                            "\xc2\x80",
+                                            "\xf5\x80\x80\x80",
+                                            "\x80",
+                                            "\xe2\x82",
+                                            "\xf0\x9f\xa6",
+                                            "\xff",
+                                            "\xc2"};
+    uint8_t text[LONG];
+    for (size_t i = 0; i < sizeof(sequences) / sizeof(sequences[0]); i++) {
+        for (size_t at = 0; at + 4 <= LONG; at++) {
+            fill_kind(text, at % KINDS);
+            memcpy(text + at, sequences[i], strlen(sequences[i]));
+            expect_same(text, at % KINDS, at);
+        }
+    }
+}
+
+Test(utf8, judges_long_text_alike_wherever_it_is_cut)
+{
+    uint8_t text[LONG];
+    srand(1);
+    for (unsigned n = 0; n < 60000; n++) {
+        fill_kind(text, n % KINDS);
+        for (unsigned changes = n & 3; changes > 0; changes--)
+            text[(unsigned)rand() % LONG] ^= (uint8_t)(1u << (unsigned)rand() % 8);
+        const size_t first = (unsigned)rand() % LONG;
+        const size_t second = first + (unsigned)rand() % (LONG - first);
+        uint32_t state = 0;
+        const bool valid = utf8_stream(&state, (struct bytes){text, first}) &&
+                           utf8_stream(&state, (struct bytes){text + first, second - first}) &&
+                           utf8_stream(&state, (struct bytes){text + second, LONG - second}) &&
+                           state == 0;
+        cr_assert(eq(int, valid, decodes((struct bytes){text, LONG})), "text %u", n);
+    }
+}
+
+Test(utf8, finds_a_fault_in_the_run_that_has_it)
+{
+    uint8_t text[LONG];
+    for (size_t at = 0; at < LONG; at++) {
+        uint32_t state = 0;
+        fill_kind(text, 2);
+        text[at] = 0xff;
+        cr_assert(utf8_stream(&state, (struct bytes){text, at}), "before %zu", at);
+        cr_assert(not(utf8_stream(&state, (struct bytes){text + at, LONG - at})), "at %zu", at);
+    }
+}
+
+Test(utf8, looks_at_nothing_outside_a_long_run)
+{
+    uint8_t text[LONG];
+    for (size_t len = 100; len <= LONG; len++) {
+        fill_kind(text, 2);
+        uint32_t state = 0;
+        const struct span run = guarded_copy((struct bytes){text, len});
+        cr_assert(utf8_stream(&state, span_bytes(run)));
+        cr_assert(eq(int, state == 0, len % 3 == 0));
+        guarded_release();
+    }
+}
