@@ -21,7 +21,7 @@ typedef void route_fn(struct reactor *r, struct conn *c, const struct http_reque
                       struct bytes head);
 typedef void route_body_fn(struct reactor *r, struct conn *c);
 
-static ON_REACTOR route_fn page, healthz, readyz, metrics, topics_path, topic_path;
+static ON_REACTOR route_fn page, page_or_echo, healthz, readyz, metrics, topics_path, topic_path;
 static ON_REACTOR route_body_fn topics_body, topic_body;
 
 struct route {
@@ -57,6 +57,10 @@ static const struct route target_routes[] = {
 };
 enum { TARGET_ROUTES = sizeof(target_routes) / sizeof(target_routes[0]) };
 
+/* Probes of HTTP servers POST to the root, and expect what they sent. */
+static const struct route target_root = {"/", "GET, HEAD, POST, OPTIONS",
+                                         READ_METHODS | METHOD(HTTP_POST), page_or_echo, echo_body};
+
 /* --- small resources -------------------------------------------------------------------------- */
 
 static ON_REACTOR void page(struct reactor *r, struct conn *c, const struct http_request *q,
@@ -73,6 +77,15 @@ static ON_REACTOR void page(struct reactor *r, struct conn *c, const struct http
                              .body = {http_page_bytes, http_page_len},
                              .headers = headers};
     answer_send(r, c, q, &a);
+}
+
+static ON_REACTOR void page_or_echo(struct reactor *r, struct conn *c, const struct http_request *q,
+                                    struct bytes head)
+{
+    if (q->method == HTTP_POST)
+        echo_request(r, c, q, head);
+    else
+        page(r, c, q, head);
 }
 
 static ON_REACTOR void plain(struct reactor *r, struct conn *c, const struct http_request *q,
@@ -246,6 +259,8 @@ static ON_REACTOR const struct route *find(const struct reactor *r, struct bytes
 {
     if (r->broker->settings.admin_token.at && route_matches(&admin_topic_route, path))
         return &admin_topic_route;
+    if (r->broker->settings.is_target && route_matches(&target_root, path))
+        return &target_root;
     const struct route *route = find_in(routes, ROUTES, path);
     if (!route && r->broker->settings.is_target)
         route = find_in(target_routes, TARGET_ROUTES, path);

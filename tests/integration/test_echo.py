@@ -29,7 +29,10 @@ def test_a_server_is_no_target_unless_asked(case):
 
 def test_a_target_serves_everything_else_as_ever(case):
     server = target(case)
-    check.equal(http.ask(server, 'GET', '/').status, 200, 'status of /')
+    page = http.ask(server, 'GET', '/')
+    check.equal(page.get('content-type'), 'text/html; charset=utf-8', 'Content-Type of /')
+    check.true(http.ask(server, 'PUT', '/').has_token('allow', 'post'), 'Allow of /')
+    http.error(http.ask(case.server, 'POST', '/', body=b'x'), 405)
     peer = case.peer(at=server)
     peer.echo('through the log')
 
@@ -47,8 +50,8 @@ def test_headers_come_back_as_they_were_sent(case):
 
 def test_a_post_comes_back_with_its_type(case):
     connection = case.connection(target(case))
-    for body in (b'', b'x', bytes(range(256)) * 4096):
-        response = connection.ask('POST', '/echo', [('Content-Type', 'a/b; c="d"')], body)
+    for body, path in ((b'', '/echo'), (b'x', '/'), (bytes(range(256)) * 4096, '/echo')):
+        response = connection.ask('POST', path, [('Content-Type', 'a/b; c="d"')], body)
         check.equal((response.status, response.get('content-type')), (200, 'a/b; c="d"'), 'head')
         check.true(response.body == body, f'the body of {len(body)} bytes is another')
     response = connection.ask('POST', '/echo', [('Transfer-Encoding', 'chunked')],
