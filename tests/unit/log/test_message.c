@@ -256,6 +256,21 @@ Test(message, keeps_one_image_of_each_kind)
     cr_assert(eq(u64, atomic_load(&total), 0));
 }
 
+Test(message, gives_the_claim_on_an_image_to_the_first_who_asks)
+{
+    struct message *m = new_message(&small);
+    for (enum image_kind kind = 0; kind < IMAGE_KINDS; kind++) {
+        cr_assert(message_claim_image(m, kind), "kind %d", (int)kind);
+        cr_assert(not(message_claim_image(m, kind)), "kind %d", (int)kind);
+        cr_assert(not(message_image_there(m, kind)), "kind %d", (int)kind);
+        (void)image_of(m, kind, 1);
+        cr_assert(message_image_there(m, kind), "kind %d", (int)kind);
+    }
+    message_retire_images(m);
+    cr_assert(eq(u64, atomic_load(&total), 0), "claims are no holders");
+    message_unref(&m);
+}
+
 Test(message, may_keep_images_that_nobody_counts)
 {
     uint8_t mark = 1;
