@@ -16,6 +16,7 @@ static int usage(void)
           "  --server-core N     also report what ksoftirqd/N used\n"
           "  --path PATH         default /t/bench; its first % becomes the connection's number\n"
           "  --sse               Server-Sent Events instead of WebSocket\n"
+          "  --deflate           fan-out: compressed WebSocket messages\n"
           "  --conns N           connections; connect: how many are being opened at a time\n"
           "  --bytes N           payload\n"
           "  --messages N        fan-out, publish: messages; echo, connect: rounds\n"
@@ -30,7 +31,7 @@ static int usage(void)
     return 2;
 }
 
-enum option_key { KEY_SSE = 1000, KEY_PATH, KEY_NUMBER };
+enum option_key { KEY_SSE = 1000, KEY_DEFLATE, KEY_PATH, KEY_NUMBER };
 
 /* Options that are numbers: where they go and what is allowed. */
 struct number_option {
@@ -104,13 +105,16 @@ static bool options_fit(const struct client_options *o)
 
 static bool options_parse(struct client_options *o, int argc, char **argv)
 {
-    struct option longs[NUMBER_COUNT + 3] = {{"sse", no_argument, NULL, KEY_SSE},
+    struct option longs[NUMBER_COUNT + 4] = {{"sse", no_argument, NULL, KEY_SSE},
+                                             {"deflate", no_argument, NULL, KEY_DEFLATE},
                                              {"path", required_argument, NULL, KEY_PATH}};
     for (int i = 0; i < NUMBER_COUNT; i++)
-        longs[2 + i] = (struct option){numbers[i].name, required_argument, NULL, KEY_NUMBER + i};
+        longs[3 + i] = (struct option){numbers[i].name, required_argument, NULL, KEY_NUMBER + i};
     for (int key; (key = getopt_long(argc, argv, "", longs, NULL)) != -1;) {
         if (key == KEY_SSE)
             o->sse = true;
+        else if (key == KEY_DEFLATE)
+            o->deflate = true;
         else if (key == KEY_PATH)
             o->path = optarg;
         else if (key < KEY_NUMBER || !number_set(o, &numbers[key - KEY_NUMBER], optarg))

@@ -12,6 +12,7 @@ enum client_mode { CLIENT_FANOUT, CLIENT_IDLE, CLIENT_ECHO, CLIENT_CONNECT, CLIE
 struct client_options {
     enum client_mode mode;
     bool sse;
+    bool deflate; /* fan-out: permessage-deflate is offered, and every message has to come so */
     uint16_t port;
     const char *path; /* its first '%' stands for the connection's number */
     pid_t pid;        /* the server whose CPU and memory are read; 0: none */

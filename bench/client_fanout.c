@@ -111,6 +111,7 @@ static void print_result(const struct fanout *f, uint64_t deliveries, bool ok)
            (double)m->cpu_ns / 1e3 / count, (double)m->softirqd_ns / 1e3 / count,
            count * 1e9 / (double)(m->wall_ns ? m->wall_ns : 1),
            count / (double)(f->swarm.reads ? f->swarm.reads : 1));
+    printf(",\"wire_bytes\":%zu", f->swarm.wire_len);
     printf(",\"p50_us\":%.1f,\"p99_us\":%.1f}\n",
            (double)histogram_quantile(l->latency, 0.50) / 1e3,
            (double)histogram_quantile(l->latency, 0.99) / 1e3);

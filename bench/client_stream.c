@@ -19,12 +19,25 @@ static bool pong_send(struct peer *p, struct bytes payload)
     return net_send(p->fd, (struct bytes){frame, head + payload.len}) >= 0;
 }
 
-static bool frame_deliver(struct swarm *s, struct peer *p, uint8_t opcode, struct bytes payload)
+/* What a compressed message says; whoever asked for compression gets nothing else. */
+static bool message_deliver(struct swarm *s, struct peer *p, const struct frame_head *head,
+                            struct bytes payload)
 {
-    switch (opcode) {
+    s->wire_len = payload.len;
+    if (head->compressed != s->options->deflate)
+        return false;
+    if (head->compressed)
+        payload = inflated_of(&s->inflated, payload);
+    return payload.at && (!s->on_message || s->on_message(s->user, p, payload));
+}
+
+static bool frame_deliver(struct swarm *s, struct peer *p, const struct frame_head *head,
+                          struct bytes payload)
+{
+    switch (head->opcode) {
     case FRAME_TEXT:
     case FRAME_BINARY:
-        return !s->on_message || s->on_message(s->user, p, payload);
+        return message_deliver(s, p, head, payload);
     case FRAME_PING:
         return pong_send(p, payload);
     case FRAME_PONG:
@@ -44,7 +57,7 @@ static size_t ws_take(struct swarm *s, struct peer *p, struct bytes in)
         if (in.len - used - head.len < head.payload_len)
             break;
         const struct bytes payload = {in.at + used + head.len, head.payload_len};
-        if (!frame_deliver(s, p, head.opcode, payload))
+        if (!frame_deliver(s, p, &head, payload))
             return SIZE_MAX;
         used += head.len + head.payload_len;
     }

@@ -71,7 +71,8 @@ static int request_send(struct peer *p)
     char path[256], request[512];
     path_of(o, p->index, path, sizeof(path));
     const int len = snprintf(
-        request, sizeof(request), "GET %s HTTP/1.1\r\nHost: 127.0.0.1:%u\r\n%s\r\n", path, o->port,
+        request, sizeof(request), "GET %s HTTP/1.1\r\nHost: 127.0.0.1:%u\r\n%s%s\r\n", path,
+        o->port, o->deflate ? "Sec-WebSocket-Extensions: permessage-deflate\r\n" : "",
         o->sse ? "Accept: text/event-stream\r\n"
                : "Upgrade: websocket\r\nConnection: Upgrade\r\n"
                  "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: " WS_KEY "\r\n");
@@ -233,6 +234,7 @@ void swarm_fini(struct swarm *s)
             net_abort(p->fd);
         held_drop(&p->rest);
     }
+    inflated_fini(&s->inflated);
     alloc_free(s->peers);
     alloc_free(s->scratch);
 }

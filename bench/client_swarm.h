@@ -3,6 +3,7 @@
 #pragma once
 
 #include "client.h"
+#include "client_deflate.h"
 #include "lib/held.h"
 
 enum peer_state { PEER_CLOSED, PEER_CONNECTING, PEER_OPENING, PEER_OPEN };
@@ -32,6 +33,8 @@ struct swarm {
     swarm_opened_fn *on_opened;   /* may be NULL */
     swarm_message_fn *on_message; /* may be NULL: ignored */
     uint64_t now_ns;              /* when the bytes being looked at were read */
+    struct inflated inflated;
+    size_t wire_len; /* payload of the last WebSocket message, as it came */
     uint64_t reads, pings;
     uint64_t dialed; /* connections begun, for their source addresses */
     uint32_t opening, opened, failed;

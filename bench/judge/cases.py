@@ -8,7 +8,7 @@ KERNEL_GOAL = 1.10  # an idle connection's kernel memory, to a bare socket's
 # The three that are gated at each change; the others take their time.
 GATED = ["fanout", "coalesce", "idle"]
 # They need uproar's own options: no other server can be judged by them.
-UPROARS = ["reactors", "resume"]
+UPROARS = ["reactors", "deflate", "resume"]
 
 
 class Case:
@@ -19,8 +19,10 @@ class Case:
         self.kind = None  # what bench/run calls it
         self.proto = "sse" if "--sse" in client else "ws"
         self.floor = more.get("floor", [])  # arguments of the floor
+        self.args = more.get("args", [])  # of uproar's own
         self.threads = more.get("threads")  # reactors of the server; None: as it was given
         self.threads_beside = more.get("threads_beside")  # of itself instead of the floor
+        self.client_beside = more.get("client_beside")  # the same, for the client
         self.peer_client = more.get("peer_client", [])  # the client's, besides, with a peer
         self.gate = more.get("gate")  # fails above it; None: nothing agreed
         self.goal = more.get("goal")  # said, not enforced
@@ -49,6 +51,16 @@ def reactors_cases(proto):
                    "cpu_us_per_delivery", US, goal=1.05, conns=conns, threads=2, threads_beside=1)
 
 
+def deflate_cases():
+    """Compressed once for all; beside it the same server with messages that are as long as those
+    were on the wire."""
+    for conns, messages in ((1000, 150), (10000, 30)):
+        plain = paced_args("ws", conns, messages)
+        yield Case(f"compressed / plain, ws {conns}", plain + ["--deflate", "--bytes", 2048],
+                   "cpu_us_per_delivery", US, goal=1.05, conns=conns, threads=1,
+                   threads_beside=1, client_beside=plain)
+
+
 def coalesce_cases(proto, window, publishers):
     """As fast as it goes, the same window for all. A message costs peers up to forty times as
     much, so they get fewer: the figure is per delivery."""
@@ -73,7 +85,8 @@ def echo_cases(path):
         yield Case(f"echo {conns} x 64 B",
                    ["echo", "--conns", conns, "--bytes", 64, "--messages", 200000,
                     "--warmup", 40000, "--path", path],
-                   "cpu_us_per_round", US, floor=["-e"], gate=1.10, goal=1.06, conns=conns)
+                   "cpu_us_per_round", US, args=["--target"], floor=["-e"], gate=1.10, goal=1.06,
+                   conns=conns)
 
 
 def connect_cases():
@@ -114,6 +127,7 @@ def makers_of(options):
         "coalesce": lambda: [c for p in protos for c in coalesce_cases(p, options.window,
                                                                       options.publishers)],
         "idle": lambda: [c for p in protos for c in idle_cases(p)],
+        "deflate": deflate_cases,
         "echo": lambda: echo_cases(options.echo_path),
         "connect": connect_cases,
         "publish": publish_cases,

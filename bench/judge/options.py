@@ -27,7 +27,7 @@ def parse():
     parser = argparse.ArgumentParser(prog="bench/run", description=DESCRIPTION)
     parser.add_argument("what", nargs="?", default="gated",
                         choices=["fanout", "coalesce", "idle", "echo", "connect", "publish",
-                                 "reactors", "resume", "gated", "all"],
+                                 "reactors", "deflate", "resume", "gated", "all"],
                         help="gated (the default): fanout, coalesce and idle")
     parser.add_argument("--pairs", type=int, default=9, help="at least 9 for a figure to count")
     parser.add_argument("--json", metavar="FILE", help="everything that was measured")
@@ -42,8 +42,8 @@ def parse():
     parser.add_argument("--server-args", default="", help="more arguments for uproar")
     parser.add_argument("--server", metavar="COMMAND", help="instead of uproar: whatever prints "
                         "'... http://ADDR:PORT' first, the floor itself for example")
-    parser.add_argument("--echo-path", default="/t/echo-%",
-                        help="its %% becomes the connection's number: a topic of its own")
+    parser.add_argument("--echo-path", default="/echo",
+                        help="a %% in it becomes the connection's number")
     parser.add_argument("--build", default=os.path.join(BENCH, "..", "build", "release"))
     parser.add_argument("--server-core", type=int, default=0)
     parser.add_argument("--client-core", type=int, default=1)

@@ -26,10 +26,11 @@ class Entrant:
         self.is_peer = is_peer
 
 
-def measure(options, case, server, client_args=()):
+def measure(options, case, server, client_args=(), beside=False):
     """Starts a fresh server, lets the client measure it, returns the client's result."""
+    own = case.client_beside if beside and case.client_beside else case.client
     with server:
-        client = pinned(options.client_core, [case.program or options.client] + case.client + [
+        client = pinned(options.client_core, [case.program or options.client] + own + [
             *client_args, "--port", server.port, "--pid", server.pid,
             "--server-core", options.server_core, "--timeout", case.seconds])
         try:
@@ -61,7 +62,8 @@ def warn_of_neighbours(name, result):
 def commands_of(options, case):
     """The server's command and the one it is held against: the floor's, or its own."""
     def with_threads(threads):
-        return options.server + (["--threads", threads] if threads else [])
+        own = [] if options.is_foreign else case.args
+        return options.server + own + (["--threads", threads] if threads else [])
 
     floor = [options.floor] + case.floor
     return (with_threads(case.threads),
@@ -85,6 +87,11 @@ def entrants_of(options, case):
     return entrants
 
 
+def as_long_as(case, runs):
+    """Beside compressed messages go others that are as long as those were on the wire."""
+    return ["--bytes", runs["server"]["wire_bytes"]] if case.client_beside and runs else []
+
+
 def play_round(options, case, entrants, failed):
     """One run of each, by name. A peer that fails has no figure in this case: what went wrong is
     said and goes to failed, and it takes no further part. Without server or floor there is no
@@ -92,7 +99,9 @@ def play_round(options, case, entrants, failed):
     runs = {}
     for entrant in list(entrants):
         try:
-            runs[entrant.name] = measure(options, case, entrant.start(), entrant.client_args)
+            runs[entrant.name] = measure(options, case, entrant.start(),
+                                         entrant.client_args + as_long_as(case, runs),
+                                         beside=entrant.name == "floor")
         except Failed as reason:
             if not entrant.is_peer:
                 raise

@@ -101,7 +101,8 @@ def kernel_figure(case, rounds):
 def of_case(case, rounds):
     pairs = [pair_of(case, played) for played in rounds]
     result = figure(case.name, case.unit, pairs, (case.gate, case.goal, case.absolute))
-    result["beside"] = "one reactor" if case.threads_beside else "floor"
+    result["beside"] = ("plain messages" if case.client_beside else
+                        "one reactor" if case.threads_beside else "floor")
     result["peers"] = dict(peers_of(case, rounds))
     if case.kind != "idle":
         return [result]

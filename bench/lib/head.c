@@ -78,6 +78,7 @@ bool frame_head_parse(struct bytes in, struct frame_head *out)
     const uint8_t len7 = in.at[1] & 0x7f;
     const size_t extended = extended_size(len7);
     out->fin = (in.at[0] & 0x80) != 0;
+    out->compressed = (in.at[0] & 0x40) != 0;
     out->masked = (in.at[1] & 0x80) != 0;
     out->opcode = in.at[0] & 0x0f;
     out->len = 2 + extended + (out->masked ? 4 : 0);

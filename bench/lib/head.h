@@ -21,6 +21,7 @@ struct frame_head {
     size_t payload_len;
     size_t len; /* of the head itself */
     bool fin, masked;
+    bool compressed; /* RSV1 */
     uint8_t opcode;
     uint8_t mask[4];
 };
