@@ -91,14 +91,19 @@ Test(echo, answers_pings_and_the_close_behind_what_came_before)
     teardown();
 }
 
+static ENTERS_REACTOR void echo_one(struct conn *c, struct echo_run *run, struct span payload)
+{
+    echo_message(reactor, c, run, payload, WS_TEXT);
+    echo_keep(reactor, c, run);
+}
+
 Test(echo, writes_nothing_before_the_payload_that_is_not_its_own)
 {
     struct conn *c = open_echo();
     for (size_t room = 0; room < 4; room++) {
         uint8_t buffer[16] = "###?????message!";
         struct echo_run run = {.left = {buffer + 3 + 5 - room, 8 + room}};
-        echo_message(reactor, c, &run, (struct span){buffer + 8, 7}, WS_TEXT);
-        echo_keep(reactor, c, &run);
+        echo_one(c, &run, (struct span){buffer + 8, 7});
         turns(1);
         expect_sent("\x81\7message", 9);
         cr_assert(eq(int, memcmp(buffer, "###?????", 8 - room), 0), "room %zu", room);
