@@ -248,7 +248,7 @@ static void meet_peers(struct uproar *u)
     peer_say(&ws, "\xff\xff\xff\xff not a frame");
     while (ws_read(&ws, text, sizeof(text)) != WS_GONE)
         continue;
-    CHECK_EQ(ask(u, "NONSENSE", "/t/t", "", ""), 405);
+    CHECK_EQ(ask(u, "NONSENSE", "/t/t", "", ""), 501);
     CHECK_EQ(ask(u, "GET", "/metrics", "", ""), 200);
     stop_and_free(&u);
     peer_expect_end(&later);
