@@ -39,7 +39,6 @@ ON_REACTOR struct cut *cut_pin(struct reactor *r, struct message *m, enum wire w
         return NULL;
     cut->message = m;
     cut->kind = kind_of(sent, m);
-    cut->is_compressed = sent == wire;
     cut->conn_count = 1;
     message_pin(m, &r->broker->pinned_bytes);
     list_push_back(&r->cuts, &cut->link);
@@ -76,8 +75,8 @@ static ON_REACTOR const struct image *own_image(struct reactor *r, struct cut *c
 
 ON_REACTOR struct bytes cut_frame(struct reactor *r, struct cut *cut, enum wire wire)
 {
-    if (!cut->is_compressed)
-        wire = wire_uncompressed(wire);
+    if (kind_of(wire, cut->message) != cut->kind)
+        wire = wire_uncompressed(wire); /* it was cut in what is sent of short and old ones */
     const struct wire_form *form = wire_form(wire, cut->message);
     if (!form)
         return message_ws_frame(cut->message);

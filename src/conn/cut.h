@@ -12,7 +12,6 @@ struct cut {
     struct image *image; /* its own, once the message does not share one any more */
     uint32_t conn_count;
     enum image_kind kind; /* of the frame that was cut */
-    bool is_compressed;   /* whoever could get it so, did */
 };
 
 /* NULL: no memory. */

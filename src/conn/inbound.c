@@ -48,6 +48,7 @@ ON_REACTOR void inbound_free(struct reactor *r, struct conn *c)
     text_fini(&in->parked);
     text_fini(&in->head);
     text_fini(&in->body);
+    text_fini(&in->packed);
     alloc_free(in->request);
     ws_inflater_free(&in->inflater);
     ws_deflater_free(&in->deflater);

@@ -56,6 +56,7 @@ struct inbound {
     struct ws_reader ws;
     struct ws_inflater *inflater; /* inside a compressed message, or kept: deflated.h */
     struct ws_deflater *deflater; /* kept */
+    struct text packed;           /* of a compressed message: waits for room to be inflated */
     uint32_t utf8;                /* of what was inflated of a text */
 };
 

@@ -50,6 +50,12 @@ static bool is_waiting(const struct conn *c)
 
 /* --- messages --------------------------------------------------------------------------------- */
 
+/* Of the server's memory for messages: unfinished ones, and echoes that nobody takes. */
+static ON_REACTOR bool is_over_budget(const struct reactor *r, const struct conn *c)
+{
+    return inbound_is_over_budget(r, c->inbound, 0) || (echo_is_for(c) && outbox_is_over_budget(r));
+}
+
 /* Moves what is pending out of the receive buffer. */
 static ON_REACTOR void keep_pending(struct reactor *r, struct conn *c, struct pending *p)
 {
@@ -62,7 +68,7 @@ static ON_REACTOR void keep_pending(struct reactor *r, struct conn *c, struct pe
     }
     in->state = INBOUND_WS;
     p->slice = (struct span){0};
-    if (inbound_is_over_budget(r, in, 0))
+    if (is_over_budget(r, c))
         (void)begin_wait(r, c, WAIT_MEMORY);
 }
 
@@ -146,7 +152,8 @@ static ON_REACTOR bool may_publish(struct reactor *r, struct conn *c)
 /* Not read on until it has taken what it asked for. */
 static ON_REACTOR void wait_if_owed_much(struct reactor *r, struct conn *c)
 {
-    if (c->phase == CONN_WS && outbox_len(c->outbox) > OUTBOX_PAUSE_BYTES)
+    const size_t owed = c->phase == CONN_WS ? outbox_len(c->outbox) : 0;
+    if (owed > OUTBOX_PAUSE_BYTES || (owed > 0 && outbox_is_over_budget(r)))
         (void)begin_wait(r, c, WAIT_OUTBOX);
 }
 
@@ -213,14 +220,39 @@ static ON_REACTOR void on_bad_inflated(struct reactor *r, struct conn *c, enum i
     UNREACHABLE("inflated");
 }
 
-static ON_REACTOR void on_compressed_data(struct reactor *r, struct conn *c,
-                                          const struct ws_step *step)
+/* A few bytes may become a million: while there is no room for that, they stay as they are. */
+static ON_REACTOR void keep_compressed(struct reactor *r, struct conn *c, struct bytes part)
 {
-    const enum inflated result = deflated_add(r, c, span_bytes(step->slice), step->opcode);
+    struct inbound *in = inbound_get(r, c);
+    if (!in || inbound_add(r, in, &in->packed, part) != 0)
+        no_memory(r, c);
+    else
+        (void)begin_wait(r, c, WAIT_MEMORY);
+}
+
+static ON_REACTOR void on_compressed_data(struct reactor *r, struct conn *c, struct bytes part,
+                                          enum ws_opcode opcode)
+{
+    if (is_over_budget(r, c)) {
+        keep_compressed(r, c, part);
+        return;
+    }
+    const enum inflated result = deflated_add(r, c, part, opcode);
     if (result != INFLATED_FINE)
         on_bad_inflated(r, c, result);
-    else if (inbound_is_over_budget(r, c->inbound, 0))
+    else if (is_over_budget(r, c))
         (void)begin_wait(r, c, WAIT_MEMORY);
+}
+
+/* There is room again. */
+static ON_REACTOR void inflate_kept(struct reactor *r, struct conn *c)
+{
+    struct text packed = c->inbound->packed;
+    c->inbound->packed = (struct text){0};
+    if (packed.len > 0)
+        on_compressed_data(r, c, text_bytes(&packed),
+                           (enum ws_opcode)c->inbound->ws.message_opcode);
+    text_fini(&packed);
 }
 
 /* A receive may hold many messages that inflate to very much: others have their turn between. */
@@ -264,7 +296,7 @@ static ON_REACTOR void on_step(struct reactor *r, struct conn *c, const struct w
     switch (step->event) {
     case WS_EVENT_DATA:
         if (step->compressed)
-            on_compressed_data(r, c, step);
+            on_compressed_data(r, c, span_bytes(step->slice), step->opcode);
         else
             on_data(r, c, p, step->slice);
         return;
@@ -324,19 +356,8 @@ static ON_REACTOR void free_if_idle(struct reactor *r, struct conn *c)
         inbound_free(r, c);
 }
 
-/* Who takes no echoes gets no further ones; and while too many messages are unfinished, a few bytes
- * must not become a million. */
-static ON_REACTOR bool has_room(const struct reactor *r, const struct conn *c)
-{
-    if (echo_is_for(c) && outbox_is_over_budget(r))
-        return false;
-    return !c->deflate || !inbound_is_over_budget(r, c->inbound, 0);
-}
-
 ON_REACTOR void websocket_receive(struct reactor *r, struct conn *c, struct span in)
 {
-    if (!is_waiting(c) && !has_room(r, c))
-        (void)begin_wait(r, c, WAIT_MEMORY);
     if (!is_waiting(c))
         run(r, c, &in);
     if (c->phase != CONN_WS)
@@ -352,6 +373,9 @@ ON_REACTOR void websocket_resume(struct reactor *r, struct conn *c)
     if (inbound_may_be_resumed(c))
         c->inbound->wait = WAIT_NONE;
     if (is_waiting(c) || !c->inbound)
+        return;
+    inflate_kept(r, c);
+    if (c->phase != CONN_WS || is_waiting(c))
         return;
     struct text held = inbound_unpark(c);
     struct span in = {held.at, held.len};
@@ -407,10 +431,9 @@ static ON_REACTOR void on_wait_timeout(struct reactor *r, struct conn *c)
 {
     struct inbound *in = c->inbound;
     const bool too_long = r->now_ms - waits_since_ms(c) >= WAIT_MAX_MS;
-    const bool over = in->wait == WAIT_ROOM ? publish_again(r, &in->message) == PUBLISH_TAKEN
-                      : in->wait == WAIT_MEMORY
-                          ? !inbound_is_over_budget(r, in, 0) && has_room(r, c)
-                          : false;
+    const bool over = in->wait == WAIT_ROOM     ? publish_again(r, &in->message) == PUBLISH_TAKEN
+                      : in->wait == WAIT_MEMORY ? !is_over_budget(r, c)
+                                                : false;
     if (over) {
         if (in->wait == WAIT_ROOM)
             inbound_clear_body(r, in);

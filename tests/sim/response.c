@@ -122,6 +122,8 @@ static void read_known(struct response *r, struct bytes name, struct bytes value
         keep(r, r->upgrade, value);
     else if (bytes_equal_nocase(name, BYTES_LITERAL("sec-websocket-protocol")))
         keep(r, r->protocol, value);
+    else if (bytes_equal_nocase(name, BYTES_LITERAL("sec-websocket-extensions")))
+        keep(r, r->extensions, value);
 }
 
 static void read_field(struct response *r, struct bytes line)

@@ -31,6 +31,7 @@ struct response {
     uint64_t left; /* of the body, or of the chunk */
     char type[RESPONSE_FIELD_MAX], cursor[RESPONSE_FIELD_MAX], etag[RESPONSE_FIELD_MAX];
     char upgrade[RESPONSE_FIELD_MAX], protocol[RESPONSE_FIELD_MAX];
+    char extensions[RESPONSE_FIELD_MAX];
     struct buffer body; /* as far as it has come; the reader may take from it */
 };
 

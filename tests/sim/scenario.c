@@ -38,6 +38,8 @@ static void draw_settings(struct scenario *s, struct random *r)
         .drain_ms = ONE_OF(r, 50, 500, 2000),
         .stream_max_ms = ONE_OF(r, 0, 0, 0, 700, 4000),
         .slow = (enum slow_policy)random_below(r, 3),
+        .deflate = random_one_in(r, 4) ? DEFLATE_OFF : DEFLATE_SHARED,
+        .deflate_bytes_min = ONE_OF(r, 1, 30, 1000),
         .admin_token = bytes_from("adm"),
     };
     s->payload_max = ONE_OF(r, 40, 400, 4000);

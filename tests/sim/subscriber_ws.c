@@ -31,12 +31,15 @@ static void draw_key(struct random *r, char out[static 25])
 
 static void ask(struct subscriber *s, bool is_json)
 {
-    char key[25], fields[256];
+    char key[25], fields[320];
     draw_key(s->peer.random, key);
     snprintf(fields, sizeof(fields),
              "Upgrade: websocket\r\nConnection: keep-alive, Upgrade\r\nSec-WebSocket-Key: %s\r\n"
-             "Sec-WebSocket-Version: 13\r\n%s",
+             "Sec-WebSocket-Version: 13\r\n%s%s",
              key,
+             random_one_in(s->peer.random, 2)
+                 ? "Sec-WebSocket-Extensions: other, permessage-deflate\r\n"
+                 : "",
              is_json && random_one_in(s->peer.random, 4)
                  ? "Sec-WebSocket-Protocol: other, uproar.json\r\n"
                  : "");
@@ -70,6 +73,8 @@ static void open_by_head(struct subscriber *s)
 
 static void on_handshake(struct subscriber *s)
 {
+    static const char agreed[] =
+        "permessage-deflate; server_no_context_takeover; client_no_context_takeover";
     const struct response *r = &s->response;
     if (r->status != 101) {
         subscriber_read_refusal(s);
@@ -80,6 +85,9 @@ static void on_handshake(struct subscriber *s)
     SIM_CHECK("protocol",
               r->protocol[0] == '\0' || (s->is_json && !strcmp(r->protocol, "uproar.json")),
               "%s: subprotocol %s", s->peer.name, r->protocol);
+    SIM_CHECK("protocol", r->extensions[0] == '\0' || !strcmp(r->extensions, agreed),
+              "%s: extensions %s", s->peer.name, r->extensions);
+    s->ws.may_deflate = r->extensions[0] != '\0';
     open_by_head(s);
 }
 

@@ -1,12 +1,14 @@
 /* Frames: how they are written, how they are read. What the messages say is not known here. */
 #include "sim/ws_client.h"
 
+#include "sim/deflate_client.h"
 #include "sim/failure.h"
 
 #include <stdio.h>
 
 enum {
     FIN = 0x80,
+    RSV1 = 0x40,
     MASKED = 0x80,
     OPCODE_CLOSE = 8,
     OPCODE_PING = 9,
@@ -67,13 +69,25 @@ static void say_fragments(struct ws_client *c, struct peer *p, unsigned opcode, 
     say_frame(p, FIN | opcode, b);
 }
 
-void ws_client_say_message(struct ws_client *c, struct peer *p, bool is_binary, struct bytes b)
+static void say_payload(struct ws_client *c, struct peer *p, unsigned opcode, struct bytes b)
 {
-    const unsigned opcode = is_binary ? OPCODE_BINARY : OPCODE_TEXT;
     if (random_one_in(p->random, FRAGMENT_ONE_IN))
         say_fragments(c, p, opcode, b);
     else
         say_frame(p, FIN | opcode, b);
+}
+
+void ws_client_say_message(struct ws_client *c, struct peer *p, bool is_binary, struct bytes b)
+{
+    const unsigned opcode = is_binary ? OPCODE_BINARY : OPCODE_TEXT;
+    if (!c->may_deflate || random_one_in(p->random, FRAGMENT_ONE_IN)) {
+        say_payload(c, p, opcode, b);
+        return;
+    }
+    struct buffer packed = {0};
+    deflate_client_deflate(p->random, b, &packed);
+    say_payload(c, p, RSV1 | opcode, buffer_bytes(&packed));
+    buffer_fini(&packed);
 }
 
 static struct bytes ping_text(unsigned number, char out[static 16])
@@ -102,7 +116,7 @@ void ws_client_say_close(struct ws_client *c, struct peer *p, unsigned code)
 
 struct ws_frame {
     uint8_t opcode;
-    bool fin;
+    bool fin, is_compressed;
     struct bytes payload;
     size_t whole_len;
 };
@@ -126,15 +140,19 @@ static bool read_lengths(const struct peer *p, struct bytes in, struct ws_frame 
 }
 
 /* RFC 6455, 5.1, 5.2 and 5.5. Judged as early as it can be. */
-static bool read_frame(const struct peer *p, struct bytes in, struct ws_frame *f)
+static bool read_frame(const struct ws_client *c, const struct peer *p, struct bytes in,
+                       struct ws_frame *f)
 {
     if (in.len < 2)
         return false;
     f->opcode = in.at[0] & 0x0f;
     f->fin = in.at[0] & FIN;
+    f->is_compressed = in.at[0] & RSV1;
     const bool is_control = f->opcode >= OPCODE_CLOSE;
-    SIM_CHECK("protocol", (in.at[0] & 0x70) == 0, "%s: reserved bits are set: %02x %02x", p->name,
-              in.at[0], in.at[1]);
+    const bool may_mark =
+        c->may_deflate && (f->opcode == OPCODE_TEXT || f->opcode == OPCODE_BINARY);
+    SIM_CHECK("protocol", (in.at[0] & (may_mark ? 0x30 : 0x70)) == 0,
+              "%s: reserved bits are set: %02x %02x", p->name, in.at[0], in.at[1]);
     SIM_CHECK("protocol", !(in.at[1] & MASKED), "%s: the server masked a frame", p->name);
     SIM_CHECK("protocol", f->opcode <= OPCODE_BINARY || (is_control && f->opcode <= OPCODE_PONG),
               "%s: opcode %u", p->name, f->opcode);
@@ -143,15 +161,27 @@ static bool read_frame(const struct peer *p, struct bytes in, struct ws_frame *f
     return read_lengths(p, in, f);
 }
 
+static void inflate(struct ws_client *c, const struct peer *p)
+{
+    struct buffer said = {0};
+    deflate_client_inflate(buffer_bytes(&c->message), &said, p->name);
+    buffer_fini(&c->message);
+    c->message = said;
+}
+
 static enum ws_got got_data(struct ws_client *c, const struct peer *p, const struct ws_frame *f)
 {
     SIM_CHECK("protocol", (f->opcode == OPCODE_MORE) == (c->opcode != 0),
               "%s: opcode %u where the message's was %u", p->name, f->opcode, c->opcode);
-    if (f->opcode != OPCODE_MORE)
+    if (f->opcode != OPCODE_MORE) {
         c->opcode = f->opcode;
+        c->is_compressed = f->is_compressed;
+    }
     buffer_add(&c->message, f->payload);
     if (!f->fin)
         return GOT_SOMETHING;
+    if (c->is_compressed)
+        inflate(c, p);
     const enum ws_got got = c->opcode == OPCODE_TEXT ? GOT_TEXT : GOT_BINARY;
     c->opcode = 0;
     c->is_told = true;
@@ -205,7 +235,7 @@ enum ws_got ws_client_read(struct ws_client *c, struct peer *p)
     c->is_told = false;
     SIM_CHECK("protocol", !c->has_close || in.len == 0, "%s: bytes behind the close frame",
               p->name);
-    if (!read_frame(p, in, &f))
+    if (!read_frame(c, p, in, &f))
         return GOT_NOTHING;
     const enum ws_got got = take_frame(c, p, &f);
     peer_understood(p, f.whole_len);

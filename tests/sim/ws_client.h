@@ -13,6 +13,8 @@ enum ws_got { GOT_NOTHING, GOT_SOMETHING, GOT_TEXT, GOT_BINARY, GOT_CLOSE };
 struct ws_client {
     struct buffer message; /* what GOT_TEXT and GOT_BINARY are about, until the next is read */
     uint8_t opcode;        /* of the message under way; 0: none */
+    bool may_deflate;      /* permessage-deflate was agreed on, without contexts */
+    bool is_compressed;    /* the message under way */
     bool is_told;          /* the message was handed out */
     bool has_close, said_close;
     unsigned close_code; /* 0: none was given */

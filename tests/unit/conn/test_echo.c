@@ -111,17 +111,33 @@ Test(echo, writes_nothing_before_the_payload_that_is_not_its_own)
     teardown();
 }
 
-Test(echo, waits_while_too_much_lies_unread)
+Test(echo, waits_with_a_message_in_parts_while_too_much_lies_unread)
 {
     (void)open_echo();
     broker->answer_bytes = broker->settings.body_bytes_max / 2 + 1;
-    add_frame(0x81, "x");
+    add_frame(0x01, "in two ");
+    receive();
+    add_frame(0x89, "late"); /* is not read meanwhile */
+    receive();
+    add_frame(0x80, "parts");
     receive();
     cr_assert(eq(sz, fake->out_len, 0));
     broker->answer_bytes = 0;
     rig_ns += 100000000;
     turns(2);
-    expect_sent("\x81\1x", 3);
+    expect_sent("\x8a\4late\x81\14in two parts", 20);
+    teardown();
+}
+
+Test(echo, answers_pings_however_much_of_others_lies_unread)
+{
+    (void)open_echo();
+    broker->answer_bytes = broker->settings.body_bytes_max / 2 + 1;
+    add_frame(0x89, "alive");
+    add_frame(0x81, "x");
+    receive();
+    expect_sent("\x8a\5alive\x81\1x", 10);
+    broker->answer_bytes = 0;
     teardown();
 }
 
