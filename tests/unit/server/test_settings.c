@@ -78,6 +78,38 @@ Test(settings, name_what_becomes_of_slow_subscribers, .fini = forget)
     expect_refused(&o, "slow is none of enum uproar_slow");
 }
 
+Test(settings, name_what_is_compressed, .fini = forget)
+{
+    static const struct {
+        enum uproar_deflate option;
+        enum deflate_policy setting;
+    } cases[] = {{0, DEFLATE_SHARED},
+                 {UPROAR_DEFLATE_OFF, DEFLATE_OFF},
+                 {UPROAR_DEFLATE_SHARED, DEFLATE_SHARED},
+                 {UPROAR_DEFLATE_FULL, DEFLATE_FULL}};
+    struct uproar_options o = defaults();
+    cr_assert(eq(u32, settings_of(&o)->deflate_bytes_min, 256));
+    o.deflate_bytes_min = 1;
+    cr_assert(eq(u32, settings_of(&o)->deflate_bytes_min, 1));
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+        o.deflate = cases[i].option;
+        cr_assert(eq(int, settings_of(&o)->deflate, cases[i].setting));
+    }
+    o.deflate = (enum uproar_deflate)(UPROAR_DEFLATE_FULL + 1);
+    expect_refused(&o, "deflate is none of enum uproar_deflate");
+}
+
+Test(settings, take_longer_messages_as_a_target, .fini = forget)
+{
+    struct uproar_options o = defaults();
+    cr_assert(not(settings_of(&o)->is_target));
+    o.target = true;
+    cr_assert(settings_of(&o)->is_target);
+    cr_assert(eq(u32, settings_of(&o)->message_bytes_max, 16 << 20));
+    o.message_bytes_max = 5;
+    cr_assert(eq(u32, settings_of(&o)->message_bytes_max, 5), "unless it was said");
+}
+
 Test(settings, let_a_stream_live_as_long_as_was_asked_and_at_most_a_day, .fini = forget)
 {
     struct uproar_options o = defaults();
