@@ -61,6 +61,9 @@ struct broker {
     _Alignas(64) _Atomic uint64_t body_bytes;
     /* Answers of long-polls that were not read yet, in bytes; bounded by half of that. Relaxed. */
     _Alignas(64) _Atomic uint64_t answer_bytes;
+    /* What WebSockets may keep of zlib between messages, in bytes; bounded by half of that.
+     * Relaxed. */
+    _Alignas(64) _Atomic uint64_t context_bytes;
     /* Monotonic time at which the drain began; 0: not draining. Written once with release, read
      * with acquire: whoever sees it sees what was set before uproar_stop(). */
     _Alignas(64) _Atomic uint64_t drain_ns;

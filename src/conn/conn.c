@@ -4,6 +4,7 @@
 #include "base/sizes.h"
 #include "conn/asking.h"
 #include "conn/cut.h"
+#include "conn/deflated.h"
 #include "conn/exchange.h"
 #include "conn/goodbye.h"
 #include "conn/inbound.h"
@@ -112,6 +113,7 @@ static ON_REACTOR void release(struct reactor *r, struct conn *c)
     conn_unsubscribe(r, c);
     peer_gone(r, c);
     inbound_free(r, c);
+    deflated_release(r, c);
     outbox_free(&c->outbox);
     cut_unpin(r, &c->cut);
     timers_clear(&r->timers, reactor_slot(r, c));

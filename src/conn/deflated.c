@@ -9,6 +9,47 @@
 #include "ws/deflate.h"
 #include "ws/inflate.h"
 
+/* What they take, once they were used (inflate.h, deflate.h). */
+enum { INFLATER_BYTES = 40 << 10, DEFLATER_BYTES = 128 << 10, DEFLATER_WINDOWS = 4 };
+
+/* --- contexts that are kept ------------------------------------------------------------------- */
+
+static unsigned window_bits(uint8_t deflate)
+{
+    return deflate >> CONN_DEFLATE_BITS_SHIFT;
+}
+
+static uint64_t contexts_bytes(uint8_t deflate)
+{
+    const uint64_t in = deflate & CONN_DEFLATE_PEER_KEEPS ? INFLATER_BYTES : 0;
+    const uint64_t out = deflate & CONN_DEFLATE_WE_KEEP
+                             ? DEFLATER_BYTES + ((uint64_t)DEFLATER_WINDOWS << window_bits(deflate))
+                             : 0;
+    return in + out;
+}
+
+ON_REACTOR bool deflated_agree(struct reactor *r, struct conn *c, uint8_t deflate)
+{
+    struct broker *b = r->broker;
+    const uint64_t bytes = contexts_bytes(deflate);
+    const uint64_t before =
+        atomic_fetch_add_explicit(&b->context_bytes, bytes, memory_order_relaxed);
+    if (bytes > 0 && before + bytes > b->settings.body_bytes_max / 2) {
+        atomic_fetch_sub_explicit(&b->context_bytes, bytes, memory_order_relaxed);
+        return false;
+    }
+    c->deflate = deflate;
+    return true;
+}
+
+ON_REACTOR void deflated_release(struct reactor *r, struct conn *c)
+{
+    const uint64_t bytes = contexts_bytes(c->deflate);
+    if (bytes > 0)
+        atomic_fetch_sub_explicit(&r->broker->context_bytes, bytes, memory_order_relaxed);
+    c->deflate = 0;
+}
+
 /* --- in --------------------------------------------------------------------------------------- */
 
 /* The reactor keeps one inflater for whoever is in the middle of a message next. */
@@ -22,11 +63,14 @@ static ON_REACTOR bool take_inflater(struct reactor *r, struct conn *c)
         return true;
     in->inflater = r->spare_inflater ? r->spare_inflater : ws_inflater_new();
     r->spare_inflater = NULL;
+    if (in->inflater && !(c->deflate & CONN_DEFLATE_PEER_KEEPS))
+        inbound_charge_inflater(r, in, INFLATER_BYTES);
     return in->inflater != NULL;
 }
 
 static ON_REACTOR void give_inflater_back(struct reactor *r, struct inbound *in)
 {
+    inbound_charge_inflater(r, in, 0);
     if (r->spare_inflater) {
         ws_inflater_free(&in->inflater);
         return;
@@ -96,7 +140,8 @@ ON_REACTOR enum inflated deflated_finish(struct reactor *r, struct conn *c, enum
 
 ON_REACTOR bool deflated_is_due(const struct reactor *r, const struct conn *c, size_t len)
 {
-    return c->deflate != 0 && len > 0 && len >= r->broker->settings.deflate_bytes_min;
+    return c->deflate != 0 && len > 0 && len <= WS_DEFLATE_MAX &&
+           len >= r->broker->settings.deflate_bytes_min;
 }
 
 /* Where the one for this peer's messages is kept; NULL: it is not. */
@@ -107,20 +152,15 @@ static ON_REACTOR struct ws_deflater **kept_deflater(struct reactor *r, struct c
     return &r->deflater;
 }
 
-static unsigned window_bits(const struct conn *c)
-{
-    return c->deflate >> CONN_DEFLATE_BITS_SHIFT;
-}
-
 static ON_REACTOR bool compress(struct reactor *r, struct conn *c, struct bytes payload,
                                 struct text *out)
 {
     const bool keeps = c->deflate & CONN_DEFLATE_WE_KEEP;
-    const bool is_odd = !keeps && window_bits(c) != WIRE_WINDOW_BITS;
+    const bool is_odd = !keeps && window_bits(c->deflate) != WIRE_WINDOW_BITS;
     struct ws_deflater *odd = NULL;
     struct ws_deflater **d = is_odd ? &odd : kept_deflater(r, c);
     if (d && !*d)
-        *d = ws_deflater_new(window_bits(c));
+        *d = ws_deflater_new(window_bits(c->deflate), keeps);
     const bool done = d && *d && ws_deflate(*d, payload, out);
     if (!keeps && d && *d)
         ws_deflater_reset(*d);

@@ -6,6 +6,12 @@
 #include "conn/conn.h"
 #include "ws/ws.h"
 
+/* A handshake agrees on that (bits by enum conn_deflate). False: what is kept between messages
+ * would be too much for the server; nothing is agreed on. */
+ON_REACTOR bool deflated_agree(struct reactor *r, struct conn *c, uint8_t deflate) MUST_CHECK;
+/* The connection is over. */
+ON_REACTOR void deflated_release(struct reactor *r, struct conn *c);
+
 enum inflated {
     INFLATED_FINE,
     INFLATED_BAD,      /* not what deflate makes */

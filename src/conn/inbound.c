@@ -20,13 +20,18 @@ static void refund(struct broker *b, uint64_t bytes)
     atomic_fetch_sub_explicit(&b->body_bytes, bytes, memory_order_relaxed);
 }
 
+/* What is charged for it. */
+static uint64_t charged(const struct inbound *in)
+{
+    return in->body.capacity + in->message_bytes + in->inflater_bytes;
+}
+
 ON_REACTOR bool inbound_is_over_budget(const struct reactor *r, const struct inbound *in,
                                        size_t more)
 {
     const struct broker *b = r->broker;
     const uint64_t total = atomic_load_explicit(&b->body_bytes, memory_order_relaxed);
-    const uint64_t own = in ? in->body.capacity + in->message_bytes : 0;
-    const bool is_alone = total == own;
+    const bool is_alone = total == (in ? charged(in) : 0);
     return !is_alone && total + more > b->settings.body_bytes_max;
 }
 
@@ -44,7 +49,7 @@ ON_REACTOR void inbound_free(struct reactor *r, struct conn *c)
     if (!in)
         return;
     c->inbound = NULL;
-    refund(r->broker, in->body.capacity + in->message_bytes);
+    refund(r->broker, charged(in));
     text_fini(&in->parked);
     text_fini(&in->head);
     text_fini(&in->body);
@@ -73,39 +78,43 @@ ON_REACTOR void inbound_reset(struct reactor *r, struct conn *c)
     conn_drop(r, c, true); /* requests that were received would never be answered */
 }
 
-/* Makes room for `more` bytes in one of its texts. */
-static ON_REACTOR int grow(struct reactor *r, struct inbound *in, struct text *t, size_t more)
+static ON_REACTOR int resize(struct reactor *r, struct inbound *in, struct text *t, size_t capacity)
 {
-    const size_t before = t->capacity;
-    size_t capacity = before ? before : INBOUND_TEXT_MIN;
-    while (capacity - t->len < more)
-        capacity *= 2;
-    if (capacity == before)
-        return 0;
     uint8_t *at = alloc_resize(t->at, capacity);
     if (!at)
         return -ENOMEM;
+    if (t == &in->body)
+        charge(r->broker, capacity - t->capacity);
     t->at = at;
     t->capacity = capacity;
-    if (t == &in->body)
-        charge(r->broker, capacity - before);
     return 0;
 }
 
 ON_REACTOR int inbound_add(struct reactor *r, struct inbound *in, struct text *t, struct bytes b)
 {
-    const int err = grow(r, in, t, b.len);
-    if (err == 0)
-        text_add(t, b);
-    return err;
+    size_t capacity = t->capacity ? t->capacity : INBOUND_TEXT_MIN;
+    while (capacity - t->len < b.len)
+        capacity *= 2;
+    if (capacity > t->capacity && resize(r, in, t, capacity) != 0)
+        return -ENOMEM;
+    text_add(t, b);
+    return 0;
 }
 
 ON_REACTOR int inbound_body_room(struct reactor *r, struct inbound *in, struct span *room)
 {
-    const int err = grow(r, in, &in->body, 1);
-    const size_t left = in->body.capacity - in->body.len;
-    *room = (struct span){in->body.at + in->body.len, left < BODY_STEP ? left : BODY_STEP};
-    return err;
+    const size_t most = (size_t)r->broker->settings.message_bytes_max + 1;
+    struct text *body = &in->body;
+    size_t capacity = body->capacity ? body->capacity : INBOUND_TEXT_MIN;
+    if (capacity == body->len)
+        capacity *= 2;
+    if (capacity > most && most > body->len)
+        capacity = most;
+    if (capacity > body->capacity && resize(r, in, body, capacity) != 0)
+        return -ENOMEM;
+    const size_t left = body->capacity - body->len;
+    *room = (struct span){body->at + body->len, left < BODY_STEP ? left : BODY_STEP};
+    return 0;
 }
 
 ON_REACTOR int inbound_reserve_body(struct reactor *r, struct inbound *in, size_t capacity)
@@ -126,6 +135,13 @@ ON_REACTOR void inbound_clear_body(struct reactor *r, struct inbound *in)
     refund(r->broker, in->body.capacity + in->message_bytes);
     in->message_bytes = 0;
     text_fini(&in->body);
+}
+
+ON_REACTOR void inbound_charge_inflater(struct reactor *r, struct inbound *in, uint32_t bytes)
+{
+    refund(r->broker, in->inflater_bytes);
+    charge(r->broker, bytes);
+    in->inflater_bytes = bytes;
 }
 
 ON_REACTOR void inbound_keep_message(struct reactor *r, struct inbound *in, struct message **m)

@@ -55,6 +55,7 @@ struct inbound {
     uint64_t poll_head; /* INBOUND_POLL: the log's head when it came; its answer covers all of it */
     struct ws_reader ws;
     struct ws_inflater *inflater; /* inside a compressed message, or kept: deflated.h */
+    uint32_t inflater_bytes;      /* of the former, charged like a body */
     struct ws_deflater *deflater; /* kept */
     struct text packed;           /* of a compressed message: waits for room to be inflated */
     uint32_t utf8;                /* of what was inflated of a text */
@@ -70,7 +71,8 @@ ON_REACTOR void inbound_reset(struct reactor *r, struct conn *c);
  * receive per connection more than it). -ENOMEM: nothing is appended. */
 ON_REACTOR int inbound_add(struct reactor *r, struct inbound *in, struct text *t, struct bytes b)
     MUST_CHECK;
-/* Room behind what the body holds, for at most BODY_STEP bytes and at least one. -ENOMEM. */
+/* Room behind what the body holds, for at most BODY_STEP bytes and at least one; in all for one
+ * byte more than a message may have. -ENOMEM. */
 enum { BODY_STEP = 32 << 10 };
 ON_REACTOR int inbound_body_room(struct reactor *r, struct inbound *in, struct span *room)
     MUST_CHECK;
@@ -85,6 +87,8 @@ ON_REACTOR int inbound_reserve_body(struct reactor *r, struct inbound *in, size_
     MUST_CHECK;
 /* Gives the body's memory back, budget included, and what the message was charged. */
 ON_REACTOR void inbound_clear_body(struct reactor *r, struct inbound *in);
+/* So many bytes are charged for its inflater from now on. */
+ON_REACTOR void inbound_charge_inflater(struct reactor *r, struct inbound *in, uint32_t bytes);
 /* Keeps a message that waits for a verdict, instead of the body that it was made of: charged like
  * that, until inbound_clear_body(). Takes *m. */
 ON_REACTOR void inbound_keep_message(struct reactor *r, struct inbound *in, struct message **m);

@@ -75,7 +75,7 @@ static const struct family families[] = {
     {"uproar_gaps_total", "counter", "Subscribers told that messages are missing.", "reason",
      gap_names, GAP_REASONS, AT(gaps)},
     {"uproar_deflate_compressions_total", "counter",
-     "Messages compressed for all subscribers of their topic: once on each thread at most.", NULL,
+     "Messages compressed for subscribers: once for all of them, and once more for JSON.", NULL,
      NULL, 0, AT(deflate_compressions)},
     {"uproar_slow_closes_total", "counter", "Subscribers closed for not keeping up.", NULL, NULL, 0,
      AT(slow_closes)},

@@ -175,6 +175,7 @@ static ON_REACTOR uint32_t add_own(struct reactor *r, struct conn *c, struct sen
             log_no_image(r); /* nothing may overtake it */
             return 0;
         }
+        ASSERT(c->cut_sent < image.len); /* or it is another frame than the one that was cut */
         const struct bytes rest = bytes_skip(image, c->cut_sent);
         record->cut_len = (uint32_t)rest.len;
         vecs[count++] = batch_vec(rest);
@@ -323,6 +324,19 @@ static ON_REACTOR void finish_cut(struct reactor *r, struct conn *c)
     stat_add(&r->stats.deliveries[conn_proto(c)], 1);
 }
 
+/* The rest of it is owed now. False: the connection is gone. */
+static ON_REACTOR bool keep_constant(struct reactor *r, struct conn *c,
+                                     const struct send_record *record, uint64_t sent)
+{
+    ASSERT(!c->outbox); /* it would overtake the rest */
+    if (record->may_be_left && sent == 0)
+        return true;
+    if (!outbox_add(r, c, bytes_skip(record->constant, sent)))
+        return false;
+    outbox_charge(r, c);
+    return true;
+}
+
 static ON_REACTOR void settle_cut(struct reactor *r, struct conn *c,
                                   const struct send_record *record, uint64_t sent)
 {
@@ -346,9 +360,7 @@ static ON_REACTOR void settle_cut(struct reactor *r, struct conn *c,
     sent -= record->outbox_len;
     if (record->cut_len > 0 || record->outbox_len > 0)
         slow_recovered(r, c);
-    ASSERT(record->constant.len == 0 || !c->outbox); /* it would overtake the rest */
-    if (record->constant.len > 0 && !(sent == 0 && record->may_be_left) &&
-        !outbox_add(r, c, bytes_skip(record->constant, sent)))
+    if (record->constant.len > 0 && !keep_constant(r, c, record, sent))
         return;
     if (record->constant.len == 0)
         place_cut(r, c, record, sent);

@@ -4,6 +4,7 @@
 #include "conn/access.h"
 #include "conn/answer.h"
 #include "conn/asking.h"
+#include "conn/deflated.h"
 #include "conn/direct.h"
 #include "conn/finish.h"
 #include "conn/goodbye.h"
@@ -138,20 +139,30 @@ static void add_switching(struct text *out, const struct handshake *h)
         ws_deflate_answer(out, &h->deflate);
 }
 
-static void keep_terms(struct conn *c, const struct ws_deflate_terms *t)
+static uint8_t bits_of(const struct ws_deflate_terms *t)
 {
-    c->deflate = (uint8_t)(CONN_DEFLATE | (t->client_forgets ? 0 : CONN_DEFLATE_PEER_KEEPS) |
-                           (t->server_forgets ? 0 : CONN_DEFLATE_WE_KEEP) |
-                           t->server_bits << CONN_DEFLATE_BITS_SHIFT);
+    return (uint8_t)(CONN_DEFLATE | (t->client_forgets ? 0 : CONN_DEFLATE_PEER_KEEPS) |
+                     (t->server_forgets ? 0 : CONN_DEFLATE_WE_KEEP) |
+                     t->server_bits << CONN_DEFLATE_BITS_SHIFT);
+}
+
+/* Without memory for contexts each message stands alone, which costs nothing. */
+static ON_REACTOR void agree_on(struct reactor *r, struct conn *c, struct ws_deflate_terms *t)
+{
+    if (deflated_agree(r, c, bits_of(t)))
+        return;
+    t->server_forgets = t->client_forgets = true;
+    const bool agreed = deflated_agree(r, c, bits_of(t));
+    ASSERT(agreed);
 }
 
 /* at: where a subscription begins; NULL: there is none. False: the connection is gone. */
-static ON_REACTOR bool begin_websocket(struct reactor *r, struct conn *c, const struct handshake *h,
+static ON_REACTOR bool begin_websocket(struct reactor *r, struct conn *c, struct handshake *h,
                                        const struct cursor *at)
 {
     conn_set_phase(r, c, CONN_WS);
     if (h->has_deflate)
-        keep_terms(c, &h->deflate);
+        agree_on(r, c, &h->deflate);
     struct text *out = outbox_open(r, c);
     if (out) {
         add_switching(out, h);

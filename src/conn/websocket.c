@@ -24,10 +24,15 @@ struct pending {
     struct echo_run echo;
 };
 
-static ON_REACTOR void no_memory(struct reactor *r, struct conn *c)
+static ON_REACTOR void log_no_memory(struct reactor *r)
 {
     logline_limited(&r->broker->sink, &r->broker->causes.memory, LOGLINE_ERROR,
                     "no memory for a WebSocket message: its sender was closed");
+}
+
+static ON_REACTOR void no_memory(struct reactor *r, struct conn *c)
+{
+    log_no_memory(r);
     goodbye(r, c, WS_CLOSE_INTERNAL, "out of memory");
 }
 
@@ -334,14 +339,12 @@ static ON_REACTOR void run(struct reactor *r, struct conn *c, struct span *in)
     }
     if (c->phase == CONN_WS)
         keep_pending(r, c, &pending);
+    if (c->phase == CONN_WS && !ws_reader_is_idle(&reader) && !inbound_get(r, c))
+        no_memory(r, c);
     if (c->phase == CONN_WS)
         echo_send(r, c, &pending.echo);
     if (c->phase != CONN_WS)
         return;
-    if (!ws_reader_is_idle(&reader) && !inbound_get(r, c)) {
-        no_memory(r, c);
-        return;
-    }
     if (c->inbound)
         c->inbound->ws = reader;
 }
@@ -357,14 +360,18 @@ static ON_REACTOR void free_if_idle(struct reactor *r, struct conn *c)
 
 ON_REACTOR void websocket_receive(struct reactor *r, struct conn *c, struct span in)
 {
-    if (!is_waiting(c))
+    if (c->deflate)
+        wait_for_turn(r, c); /* others of this turn's receives may have inflated very much */
+    if (c->phase == CONN_WS && !is_waiting(c))
         run(r, c, &in);
     if (c->phase != CONN_WS)
         return;
-    if (inbound_park(r, c, span_bytes(in)) != 0)
-        no_memory(r, c);
-    else
+    if (inbound_park(r, c, span_bytes(in)) == 0) {
         free_if_idle(r, c);
+        return;
+    }
+    log_no_memory(r);
+    conn_drop(r, c, true); /* a goodbye could overtake echoes that are on their way */
 }
 
 ON_REACTOR void websocket_resume(struct reactor *r, struct conn *c)
@@ -432,15 +439,15 @@ static ON_REACTOR void on_wait_timeout(struct reactor *r, struct conn *c)
     const bool too_long = r->now_ms - waits_since_ms(c) >= WAIT_MAX_MS;
     const bool over = in->wait == WAIT_ROOM     ? publish_again(r, &in->message) == PUBLISH_TAKEN
                       : in->wait == WAIT_MEMORY ? !is_over_budget(r, c)
-                                                : false;
+                                                : in->wait == WAIT_TURN;
     if (over) {
         if (in->wait == WAIT_ROOM)
             inbound_clear_body(r, in);
         in->wait = WAIT_NONE;
         conn_set_timer(r, c, r->broker->settings.ping_ms);
         conn_resume_input(r, c);
-    } else if (!too_long || in->wait == WAIT_TURN) {
-        conn_set_timer(r, c, WAIT_RETRY_MS); /* a turn always comes */
+    } else if (!too_long) {
+        conn_set_timer(r, c, WAIT_RETRY_MS);
     } else if (in->wait == WAIT_OUTBOX) {
         conn_drop(r, c, true); /* it takes neither pongs nor echoes */
     } else if (in->wait == WAIT_VERDICT) {

@@ -23,7 +23,7 @@ static bool compress(const struct wire_maker *maker, struct bytes payload, struc
 {
     struct reactor *r = maker->reactor;
     if (!r->deflater)
-        r->deflater = ws_deflater_new(WIRE_WINDOW_BITS);
+        r->deflater = ws_deflater_new(WIRE_WINDOW_BITS, false);
     if (!r->deflater)
         return false;
     stat_add(&r->stats.deflate_compressions, 1);
@@ -105,7 +105,7 @@ enum wire wire_uncompressed(enum wire wire)
 ON_REACTOR enum wire wire_now(const struct reactor *r, enum wire wire, const struct message *m)
 {
     const bool is_short = m->payload_len < r->broker->settings.deflate_bytes_min;
-    if (is_short || m->payload_len == 0 ||
+    if (is_short || m->payload_len == 0 || m->payload_len > WS_DEFLATE_MAX ||
         !history_shares_images(&r->subscriptions.history, m->seq))
         return wire_uncompressed(wire);
     return wire;
@@ -126,23 +126,29 @@ struct bytes wire_slice(enum wire wire, const struct image *image, const struct 
 }
 
 /* Compressing is dear: who comes second waits for the first, about as long as doing it would take,
- * and only then does it as well. */
-static void let_others_build(struct message *m, enum image_kind kind)
+ * and only then does it as well. True: the caller is the first. */
+static bool claim_or_wait(struct message *m, enum image_kind kind)
 {
     const uint32_t yields_max = WAIT_MIN + m->payload_len / BYTES_PER_YIELD;
-    if (message_image_there(m, kind) || message_claim_image(m, kind))
-        return;
+    if (message_image_there(m, kind))
+        return false;
+    if (message_claim_image(m, kind))
+        return true;
     for (uint32_t i = 0; i < yields_max && !message_image_there(m, kind); i++)
         process_yield();
+    return false;
 }
 
 ON_REACTOR const struct image *wire_image(struct reactor *r, struct message *m,
                                           const struct wire_form *form)
 {
     struct wire_maker maker = wire_maker(r);
-    if (form->is_dear)
-        let_others_build(m, form->kind);
-    return message_image(m, form->kind, form->build, &maker, &r->broker->image_bytes);
+    const bool is_first = form->is_dear && claim_or_wait(m, form->kind);
+    const struct image *image =
+        message_image(m, form->kind, form->build, &maker, &r->broker->image_bytes);
+    if (is_first && !image)
+        message_give_up_claim(m, form->kind); /* nobody has to wait for us */
+    return image;
 }
 
 ON_REACTOR struct wire_maker wire_maker(struct reactor *r)

@@ -22,7 +22,7 @@ struct wire_form {
 };
 
 /* The form that a subscriber of `wire` is sent the message in now: not compressed if it is short,
- * or so old that it would be compressed for few. */
+ * very long, or so old that it would be compressed for few. */
 ON_REACTOR enum wire wire_now(const struct reactor *r, enum wire wire, const struct message *m);
 enum wire wire_uncompressed(enum wire wire);
 /* NULL: the message's own WebSocket frame is what is sent. */

@@ -342,6 +342,11 @@ bool message_claim_image(struct message *m, enum image_kind kind)
     return !(atomic_fetch_or_explicit(&m->image_holders, bit, memory_order_relaxed) & bit);
 }
 
+void message_give_up_claim(struct message *m, enum image_kind kind)
+{
+    atomic_fetch_and_explicit(&m->image_holders, (uint16_t)~claim_bit(kind), memory_order_relaxed);
+}
+
 bool message_image_there(const struct message *m, enum image_kind kind)
 {
     return atomic_load_explicit(&m->images[kind], memory_order_relaxed) != NULL;

@@ -171,6 +171,8 @@ ANY_THREAD const struct image *message_image(struct message *m, enum image_kind 
 /* Is the caller the first who builds an image of that kind? For images that are too dear to be
  * built twice: the others look for it with message_image_there(). */
 ANY_THREAD bool message_claim_image(struct message *m, enum image_kind kind) MUST_CHECK;
+/* The claimer could not build it. */
+ANY_THREAD void message_give_up_claim(struct message *m, enum image_kind kind);
 ANY_THREAD bool message_image_there(const struct message *m, enum image_kind kind) MUST_CHECK;
 /* Each reactor says once that it will not ask for the message's images any more, and uses none: the
  * last one frees them. Does not touch the reference. */

@@ -16,10 +16,10 @@ enum {
 
 struct ws_deflater {
     z_stream z;
-    bool used; /* since it last forgot */
+    bool keeps;
 };
 
-struct ws_deflater *ws_deflater_new(unsigned window_bits)
+struct ws_deflater *ws_deflater_new(unsigned window_bits, bool keeps)
 {
     struct ws_deflater *d = alloc_zeroed(sizeof(*d));
     const int bits = window_bits < ZLIB_BITS_MIN ? ZLIB_BITS_MIN : (int)window_bits;
@@ -27,8 +27,9 @@ struct ws_deflater *ws_deflater_new(unsigned window_bits)
         return NULL;
     d->z.zalloc = ws_zlib_alloc;
     d->z.zfree = ws_zlib_free;
-    if (deflateInit2(&d->z, Z_DEFAULT_COMPRESSION, Z_DEFLATED, -bits, MEMORY_LEVEL,
-                     Z_DEFAULT_STRATEGY) == Z_OK)
+    d->keeps = keeps;
+    if (deflateInit2(&d->z, keeps ? Z_BEST_SPEED : Z_DEFAULT_COMPRESSION, Z_DEFLATED, -bits,
+                     MEMORY_LEVEL, Z_DEFAULT_STRATEGY) == Z_OK)
         return d;
     alloc_free(d);
     return NULL;
@@ -47,16 +48,14 @@ void ws_deflater_reset(struct ws_deflater *d)
 {
     const int err = deflateReset(&d->z);
     ASSERT(err == Z_OK);
-    d->used = false;
 }
 
-/* Only before the first message: later it would cost a block of its own. */
+/* Before its first byte: later a change would cost a block of its own. */
 static void choose_level(struct ws_deflater *d, size_t payload_len)
 {
     const int level = payload_len > THOROUGH_MAX ? Z_BEST_SPEED : Z_DEFAULT_COMPRESSION;
-    const int err = d->used ? Z_OK : deflateParams(&d->z, level, Z_DEFAULT_STRATEGY);
+    const int err = deflateParams(&d->z, level, Z_DEFAULT_STRATEGY);
     ASSERT(err == Z_OK);
-    d->used = true;
 }
 
 static bool deflate_all(struct ws_deflater *d, struct bytes payload, struct text *out)
@@ -78,7 +77,8 @@ bool ws_deflate(struct ws_deflater *d, struct bytes payload, struct text *out)
 {
     ASSERT(payload.len > 0);
     ASSERT(payload.len <= UINT32_MAX);
-    choose_level(d, payload.len);
+    if (!d->keeps)
+        choose_level(d, payload.len);
     if (!deflate_all(d, payload, out))
         return false;
     ASSERT(out->len >= TAIL_LEN);

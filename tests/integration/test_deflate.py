@@ -142,3 +142,16 @@ def test_many_bombs_in_one_receive_leave_others_their_turn(case):
     work.result()
     for _ in range(200):
         check.true(peer.event() == (BINARY, bytes(1 << 20)), 'a message is another')
+
+
+def test_contexts_are_kept_within_half_the_body_memory_and_then_not_agreed_to(case):
+    server = case.start('--target', '--body-memory', '8M')
+    agreed = []
+    for _ in range(40):
+        peer = case.keep(deflating.Peer(server.port))
+        peer.open('/echo', deflating.offered('permessage-deflate'))
+        agreed.append(peer.agreed == {})
+        peer.exchange(sample(1))
+        peer.exchange(sample(1))
+    check.true(0 < sum(agreed) <= 4 * 1024 // 296, f'{sum(agreed)} keep their contexts')
+    check.equal(agreed, sorted(agreed, reverse=True), 'who keeps contexts, in turn')

@@ -35,6 +35,7 @@ static inline void sim_point(void)
 #undef atomic_fetch_add_explicit
 #undef atomic_fetch_sub_explicit
 #undef atomic_fetch_or_explicit
+#undef atomic_fetch_and_explicit
 #undef atomic_compare_exchange_weak_explicit
 #undef atomic_compare_exchange_strong_explicit
 
@@ -47,7 +48,6 @@ static inline void sim_point(void)
 #undef atomic_fetch_or
 #undef atomic_fetch_and
 #undef atomic_fetch_xor
-#undef atomic_fetch_and_explicit
 #undef atomic_fetch_xor_explicit
 #undef atomic_compare_exchange_weak
 #undef atomic_compare_exchange_strong
@@ -55,7 +55,7 @@ static inline void sim_point(void)
 #undef atomic_flag_test_and_set_explicit
 #pragma GCC poison atomic_load atomic_store atomic_exchange atomic_fetch_add atomic_fetch_sub
 #pragma GCC poison atomic_fetch_or atomic_fetch_and atomic_fetch_xor
-#pragma GCC poison atomic_fetch_and_explicit atomic_fetch_xor_explicit
+#pragma GCC poison atomic_fetch_xor_explicit
 #pragma GCC poison atomic_compare_exchange_weak atomic_compare_exchange_strong
 #pragma GCC poison atomic_flag_test_and_set atomic_flag_test_and_set_explicit
 
@@ -66,6 +66,7 @@ static inline void sim_point(void)
 #define atomic_fetch_add_explicit(at, value, order) (sim_point(), SIM_FETCH(add)(at, value, order))
 #define atomic_fetch_sub_explicit(at, value, order) (sim_point(), SIM_FETCH(sub)(at, value, order))
 #define atomic_fetch_or_explicit(at, value, order)  (sim_point(), SIM_FETCH(or)(at, value, order))
+#define atomic_fetch_and_explicit(at, value, order) (sim_point(), SIM_FETCH(and)(at, value, order))
 #define atomic_compare_exchange_weak_explicit(at, old, new, success, failure)                      \
     (sim_point(), SIM_COMPARE(weak)(at, old, new, success, failure))
 #define atomic_compare_exchange_strong_explicit(at, old, new, success, failure)                    \

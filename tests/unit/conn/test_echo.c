@@ -7,12 +7,28 @@ static const char echo_upgrade[] =
     "GET /echo HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
     "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n";
 
-static struct conn *open_echo(void)
+static struct conn *open_with(const char *upgrade)
 {
     setup(8);
     broker->settings.is_target = true;
-    subscribe(echo_upgrade);
+    broker->settings.deflate_bytes_min = 256;
+    subscribe(upgrade);
     return &reactor->conns[0];
+}
+
+static struct conn *open_echo(void)
+{
+    return open_with(echo_upgrade);
+}
+
+static struct conn *open_deflated(void)
+{
+    char upgrade[512];
+    snprintf(upgrade, sizeof(upgrade), "%.*sSec-WebSocket-Extensions: permessage-deflate\r\n\r\n",
+             (int)sizeof(echo_upgrade) - 3, echo_upgrade);
+    struct conn *c = open_with(upgrade);
+    cr_assert(ne(int, c->deflate, 0));
+    return c;
 }
 
 /* Appends a frame of a peer, masked with zeros, to what lies unread. */
@@ -154,5 +170,55 @@ Test(echo, of_a_message_in_parts_is_counted_until_it_is_taken)
     turns(2);
     expect_sent("\x81\14in two parts", 14);
     cr_assert(eq(u64, broker->answer_bytes, 0));
+    teardown();
+}
+
+/* "Hello" (RFC 7692, 7.2.3.1). */
+static const char hello[] = "\xf2\x48\xcd\xc9\xc9\x07\x01";
+
+static void add_hello(void)
+{
+    add_frame(0xc1, hello);
+    fake->input[fake->input_len - 1] = 0; /* which no C string ends in */
+}
+
+Test(echo, inflates_and_counts_what_it_keeps_for_that)
+{
+    const struct conn *c = open_deflated();
+    cr_assert(ge(u64, broker->context_bytes, 100000));
+    add_hello();
+    receive();
+    expect_sent("\x81\5Hello", 7);
+    cr_assert(ne(ptr, c->inbound, NULL), "its context");
+    cr_assert(eq(u64, broker->body_bytes, 0));
+    teardown();
+}
+
+Test(echo, of_compressed_messages_waits_when_the_turn_was_long)
+{
+    (void)open_deflated();
+    rig_look_ns = 5000000; /* each look at the clock: a slice is over after two */
+    add_hello();
+    push_event(fake, IO_READABLE);
+    turns(1);
+    cr_assert(eq(sz, fake->out_len, 0));
+    rig_look_ns = 0;
+    turns(3);
+    expect_sent("\x81\5Hello", 7);
+    teardown();
+}
+
+Test(echo, of_a_compressed_part_is_charged_for_its_inflater)
+{
+    const struct conn *c = open_deflated();
+    reactor->conns[0].deflate = (uint8_t)(c->deflate & ~CONN_DEFLATE_PEER_KEEPS);
+    add_frame(0x41, "\xf2\x48\xcd");
+    receive();
+    cr_assert(ge(u64, broker->body_bytes, 40000));
+    add_frame(0x80, "\xc9\xc9\x07\x01");
+    fake->input[fake->input_len - 1] = 0;
+    receive();
+    expect_sent("\x81\5Hello", 7);
+    cr_assert(eq(u64, broker->body_bytes, 0));
     teardown();
 }

@@ -262,6 +262,8 @@ Test(message, gives_the_claim_on_an_image_to_the_first_who_asks)
     for (enum image_kind kind = 0; kind < IMAGE_KINDS; kind++) {
         cr_assert(message_claim_image(m, kind), "kind %d", (int)kind);
         cr_assert(not(message_claim_image(m, kind)), "kind %d", (int)kind);
+        message_give_up_claim(m, kind);
+        cr_assert(message_claim_image(m, kind), "kind %d", (int)kind);
         cr_assert(not(message_image_there(m, kind)), "kind %d", (int)kind);
         (void)image_of(m, kind, 1);
         cr_assert(message_image_there(m, kind), "kind %d", (int)kind);

@@ -154,7 +154,7 @@ static void expect_round_trip(struct ws_deflater *d, struct ws_inflater *i, stru
 
 Test(deflate, comes_back_whole_at_every_length)
 {
-    struct ws_deflater *d = ws_deflater_new(15);
+    struct ws_deflater *d = ws_deflater_new(15, true);
     struct ws_inflater *i = ws_inflater_new();
     for (size_t len = 1; len < LONG; len += 1 + len / 3) {
         expect_round_trip(d, i, (struct bytes){sample, len});
@@ -168,7 +168,7 @@ Test(deflate, fills_its_buffers_to_the_last_byte)
 {
     /* Incompressible, so that what comes out has every length around a step. */
     uint8_t noise[17000];
-    struct ws_deflater *d = ws_deflater_new(15);
+    struct ws_deflater *d = ws_deflater_new(15, true);
     struct ws_inflater *i = ws_inflater_new();
     uint32_t state = 7;
     for (size_t k = 0; k < sizeof(noise); k++)
@@ -184,7 +184,7 @@ Test(deflate, fills_its_buffers_to_the_last_byte)
 
 Test(deflate, takes_over_what_it_has_sent_until_it_forgets)
 {
-    struct ws_deflater *d = ws_deflater_new(15);
+    struct ws_deflater *d = ws_deflater_new(15, true);
     struct text first = {0}, second = {0}, third = {0};
     const struct bytes payload = {sample, 1000};
     cr_assert(ws_deflate(d, payload, &first));
@@ -220,8 +220,9 @@ static void expect_fits_window(struct bytes packed, struct bytes wanted, int bit
 
 Test(deflate, looks_back_no_further_than_the_window)
 {
-    for (unsigned bits = 8; bits <= 15; bits++) {
-        struct ws_deflater *d = ws_deflater_new(bits);
+    for (unsigned n = 0; n < 16; n++) {
+        const unsigned bits = 8 + n / 2;
+        struct ws_deflater *d = ws_deflater_new(bits, n % 2);
         struct text packed = {0};
         const struct bytes payload = {sample, LONG / 2};
         cr_assert(ws_deflate(d, payload, &packed));
@@ -250,7 +251,7 @@ Test(deflate, says_when_there_is_no_memory_for_it)
         uint8_t room[100];
         alloc_set_gate(count_down, NULL);
         allowed = k;
-        struct ws_deflater *d = ws_deflater_new(9);
+        struct ws_deflater *d = ws_deflater_new(9, true);
         struct ws_inflater *i = ws_inflater_new();
         if (d && i && ws_deflate(d, HELLO, &packed)) {
             struct bytes in = text_bytes(&packed);
