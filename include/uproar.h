@@ -74,7 +74,8 @@ enum uproar_slow { UPROAR_SLOW_CLOSE = 1, UPROAR_SLOW_SKIP, UPROAR_SLOW_LATEST }
 
 /* permessage-deflate (RFC 7692). SHARED: each message is compressed alone and once, for all its
  * subscribers, and costs an idle connection nothing. FULL: what a peer sends may refer to what it
- * has sent before; 40 KiB for each peer that does. */
+ * has sent before; 40 KiB for each peer that does, within half of body_memory, beyond which it may
+ * not. On /echo of a target both sides keep what the peer offers to, within the same bound. */
 enum uproar_deflate { UPROAR_DEFLATE_OFF = 1, UPROAR_DEFLATE_SHARED, UPROAR_DEFLATE_FULL };
 
 /* DENY: 403; LOGIN: 401. A WebSocket that publishes without leave is closed with 1008 by either.

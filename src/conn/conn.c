@@ -23,6 +23,7 @@ enum {
     FIRST_HEAD_MS = 10000, /* the first request head must be there by then */
     REFUSED_HEAD_MS = 1000,
     LINGER_MS = 2000,           /* for the peer to take our last words and close */
+    LINGER_MAX_MS = 10000,      /* for one that still sends: it may look for them only then */
     REFUSED_LINGER_MS = 500,    /* its place is for the next one */
     REFUSED_MAX = SIZED(64, 2), /* peers being refused at once; more wait in the backlog */
 };
@@ -163,6 +164,7 @@ static ON_REACTOR void finish_ending(struct reactor *r, struct conn *c)
     }
     if (!conn_has(c, CONN_SHUTDOWN)) {
         conn_set(c, CONN_SHUTDOWN);
+        c->blocked_ms = r->now_ms;
         io_shutdown(r->io, reactor_slot(r, c));
         conn_set_timer(r, c, conn_has(c, CONN_REFUSED) ? REFUSED_LINGER_MS : LINGER_MS);
     }
@@ -303,6 +305,13 @@ ON_REACTOR void conn_peer_ended(struct reactor *r, struct conn *c)
 
 /* --- time ------------------------------------------------------------------------------------- */
 
+/* Unread input would make an RST of our end, which may overtake our last words. */
+static ON_REACTOR bool still_sends(const struct reactor *r, const struct conn *c)
+{
+    return conn_has(c, CONN_SHUTDOWN) && !conn_has(c, CONN_REFUSED) &&
+           r->now_ms - c->heard_ms < LINGER_MS && r->now_ms - c->blocked_ms < LINGER_MAX_MS;
+}
+
 ON_REACTOR void conn_timeout(struct reactor *r, struct conn *c)
 {
     switch (c->phase) {
@@ -319,7 +328,10 @@ ON_REACTOR void conn_timeout(struct reactor *r, struct conn *c)
         stream_timeout(r, c);
         return;
     case CONN_ENDING:
-        conn_drop(r, c, c->cut || c->outbox);
+        if (still_sends(r, c))
+            conn_set_timer(r, c, LINGER_MS);
+        else
+            conn_drop(r, c, c->cut || c->outbox);
         return;
     case CONN_CLOSED:
         return;

@@ -65,7 +65,8 @@ struct conn {
     enum wire wire : 4;
     uint8_t deflate; /* bits by enum conn_deflate; 0: not agreed on */
     uint16_t flags;
-    uint32_t blocked_ms; /* when it first could not take more; 0: it can */
+    uint32_t blocked_ms; /* when it first could not take more; 0: it can. Behind CONN_SHUTDOWN: when
+                            that was */
 };
 static_assert(sizeof(struct conn) == 64, "one cache line: a fan-out touches it and nothing else");
 

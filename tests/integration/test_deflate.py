@@ -115,7 +115,8 @@ def test_between_messages_nothing_of_zlib_is_kept(case):
         peers.append(peer_of(case, server, topic=f'own.{number}'))
         peers[-1].exchange(sample(number))
     each = (server.resident_bytes() - before) // 400
-    check.true(each < 12_000, f'{each} bytes for a peer that sent and got a compressed message')
+    most = 60_000 if case.settings.is_sanitized else 12_000  # what was freed stays in quarantine
+    check.true(each < most, f'{each} bytes for a peer that sent and got a compressed message')
 
 
 def test_unfinished_bombs_stay_within_the_body_memory(case):

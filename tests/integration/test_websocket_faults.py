@@ -2,8 +2,9 @@
 Floods are in test_abuse.py.
 """
 import struct
+import time
 
-from lib import check, websocket
+from lib import check, testing, websocket
 from lib.websocket import BINARY, CLOSE, CONTINUATION, PING, PONG, TEXT, close_bytes, frame_bytes
 
 
@@ -187,3 +188,14 @@ def test_half_a_frame_and_then_the_end_is_nothing(case):
         peer.end_output()
         peer.ends()
     watcher.echo('nothing came before this')
+
+
+@testing.limit(60)
+def test_who_goes_on_sending_behind_its_fault_still_finds_the_reason(case):
+    """It looks for it only when all is sent, seconds later: no reset has taken it away."""
+    peer = case.peer()
+    peer.send(frame_bytes(TEXT, b'', declared=1 << 40))
+    for _ in range(45):
+        peer.send(bytes(1000))
+        time.sleep(0.1)
+    peer.expect_close(1009)
