@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""Runs the tests of this folder against a built uproar: a line per test, a summary, an exit status.
-Builds nothing; what a test may use is in lib/.
+"""Runs the tests of this folder, or of another, against a built uproar: a line per test, a summary,
+an exit status. Builds nothing; what a test may use is in lib/.
 
-usage: run.py --uproar PATH [--io auto|uring|epoll] [--filter SUBSTRING] [--jobs N]
-              [--node-modules DIR] [--list]
+usage: run.py --uproar PATH [--tests FOLDER] [--io auto|uring|epoll] [--filter SUBSTRING]
+              [--jobs N] [--list]
 """
 import argparse
 import ctypes
@@ -171,11 +171,11 @@ def run_files(files, settings, jobs, report):
 def parse_arguments():
     parser = argparse.ArgumentParser(description=__doc__.split('\n')[0])
     parser.add_argument('--uproar', required=True, help='the program')
+    parser.add_argument('--tests', type=pathlib.Path, default=HERE, metavar='FOLDER',
+                        help='where the test_*.py are (default: beside this program)')
     parser.add_argument('--io', default='auto', choices=['auto', 'uring', 'epoll'])
     parser.add_argument('--filter', default='', help='only tests whose name has this in it')
     parser.add_argument('--jobs', type=int, default=os.cpu_count() or 2)
-    parser.add_argument('--node-modules', help='folder with ws and eventsource (else NODE_PATH; '
-                                               'else they are installed into build/node)')
     parser.add_argument('--list', action='store_true', help='names the tests and runs none')
     parser.add_argument('--allow-skip', action='append', default=[],
                         help='accepted for whoever counts the skipped lines; nothing changes here')
@@ -187,7 +187,8 @@ def parse_arguments():
 
 def main():
     options = parse_arguments()
-    files = [TestFile(path, options.filter) for path in sorted(HERE.glob('test_*.py'))]
+    sys.path.insert(0, str(options.tests))
+    files = [TestFile(path, options.filter) for path in sorted(options.tests.glob('test_*.py'))]
     files = [file for file in files if file.tests]
     if options.list:
         print('\n'.join(name for file in files for name, _ in file.tests))
@@ -196,8 +197,7 @@ def main():
         print(f'skipped: uring: no io_uring here: {problem}')
         print('0 passed, 0 failed, 1 skipped')
         return 0
-    settings = testing.Settings(options.uproar, options.io,
-                                options.node_modules or os.environ.get('NODE_PATH'))
+    settings = testing.Settings(options.uproar, options.io)
     report = Report()
     with tempfile.TemporaryDirectory(prefix='uproar-test-') as folder:
         tempfile.tempdir = folder  # also of killed tests nothing stays behind

@@ -2,7 +2,7 @@
 """Builds uproar in every way it is tested, runs the suites and counts what they say.
 It does not know single tests: meson lists the programs, tests/integration/run.py its own.
 
-usage: tools/test [--allow-skip NAME]... [--fuzz-seconds N] [--sim-seconds N] [SUITE]...
+usage: tools/test [--clients] [--allow-skip NAME]... [--fuzz-seconds N] [--sim-seconds N] [SUITE]...
 """
 import argparse
 import collections
@@ -314,20 +314,22 @@ def script(path, timeout_s):
     return runs
 
 
-def integration(way):
+def integration(way, tests='tests/integration', backends=('uring', 'epoll')):
     def runs(title, builds, report, options):
         script = ROOT / 'tests/integration/run.py'
         folder = builds.get(way)
         if not folder:
             return
-        for backend in ['uring', 'epoll']:
+        for backend in backends:
             allow = [word for name in options.allow_skip for word in ['--allow-skip', name]]
             argv = [sys.executable, str(script), '--uproar', str(folder / 'uproar'),
-                    '--io', backend, *allow]
+                    '--tests', str(ROOT / tests), '--io', backend, *allow]
             began = time.monotonic()
             report.add(f'{title} {backend}', [run_job(Job(title, argv, INTEGRATION_S))], began)
     return runs
 
+
+ON_REQUEST = ['clients']  # needs programs that a server and its other tests do not
 
 SUITES = {
     'lint': listed_suite('test', 'lint', 1),  # they use all processors themselves
@@ -335,6 +337,8 @@ SUITES = {
     'unit': listed_suite('test', 'unit'),
     'embed': listed_suite('test', 'embed'),
     'integration': integration('test'),
+    # What they leave to the backend is tested above, with both.
+    'clients': integration('test', 'tests/clients', ['auto']),
     'unit-asan': listed_suite('asan', 'unit'),
     'embed-asan': listed_suite('asan', 'embed'),
     'integration-asan': integration('asan'),
@@ -354,6 +358,8 @@ def main():
         prog='tools/test', description='Builds and tests uproar; the last line is the result.')
     parser.add_argument('--allow-skip', action='append', default=[], metavar='NAME',
                         help='accept that NAME cannot be tested here: uring')
+    parser.add_argument('--clients', action='store_true',
+                        help='with browsers and the libraries that people use, too')
     parser.add_argument('--fuzz-seconds', type=int, default=20, metavar='N',
                         help='how long each fuzz target searches (default 20)')
     parser.add_argument('--sim-seconds', type=int, default=60, metavar='N',
@@ -365,8 +371,11 @@ def main():
         parser.error(f'no suite {unknown[0]}; there are: {", ".join(SUITES)}')
     report = Report(options.allow_skip)
     builds = Builds(report)
+    wanted = options.suites or [name for name in SUITES if name not in ON_REQUEST]
+    if options.clients:
+        wanted.append('clients')
     for name, runs in SUITES.items():
-        if not options.suites or name in options.suites:
+        if name in wanted:
             runs(name, builds, report, options)
     return report.finish()
 

@@ -32,10 +32,9 @@ def limit(seconds):
 class Settings:
     """What the command line says, and what follows from it."""
 
-    def __init__(self, path, io, node_modules=None):
+    def __init__(self, path, io):
         self.path = str(pathlib.Path(path).resolve())
         self.io = io
-        self.node_modules = node_modules
         self.is_sanitized = server.is_sanitized(self.path)
 
     def limit_s(self, test):

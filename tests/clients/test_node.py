@@ -1,108 +1,26 @@
-"""The clients that people use: npm's ws and eventsource, each in a program of node/.
+"""npm's ws and eventsource, each in a program of node/.
 What they leave unseen is tested on raw sockets elsewhere.
 """
 import base64
-import fcntl
-import json
 import pathlib
-import shutil
-import subprocess
-import time
 
-from lib import check, http, testing
+from lib import check, http, node, testing
 
-HERE = pathlib.Path(__file__).resolve().parent
-INSTALL_FOLDER = HERE.parents[1] / 'build/node'
-PACKAGES = ['ws', 'eventsource']
-INSTALL_S = 90
-RETRY_S = 1800  # where npm cannot reach anybody: once is enough for all tests
+PROGRAMS = pathlib.Path(__file__).resolve().parent / 'node'
 TEXTS = ['plain', 'Grüße, 世界', '🦁 👩‍👩‍👧', 'two\nlines', '', ' leading', '"quoted"', 'x' * 100000]
 CONNECTING = 0
 
 
-def has_packages(modules):
-    return all((modules / package / 'package.json').exists() for package in PACKAGES)
-
-
-def npm_install():
-    """Returns what went wrong, or None."""
-    argv = ['npm', 'install', '--prefix', str(INSTALL_FOLDER), '--no-audit', '--no-fund',
-            '--silent', *PACKAGES]
-    try:
-        done = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, text=True,
-                              timeout=INSTALL_S, check=False)
-    except subprocess.TimeoutExpired:
-        return f'npm install took longer than {INSTALL_S} s'
-    said = (done.stderr + done.stdout).strip().splitlines()
-    return None if done.returncode == 0 else said[-1] if said else f'exit {done.returncode}'
-
-
-def install():
-    """By one test at a time; a failure is remembered. Returns what went wrong, or None."""
-    INSTALL_FOLDER.mkdir(parents=True, exist_ok=True)
-    failure = INSTALL_FOLDER / '.failure'
-    with open(INSTALL_FOLDER / '.lock', 'w', encoding='utf-8') as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if has_packages(INSTALL_FOLDER / 'node_modules'):
-            return None
-        if failure.exists() and time.time() - failure.stat().st_mtime < RETRY_S:
-            return failure.read_text(encoding='utf-8')
-        problem = npm_install()
-        if problem:
-            failure.write_text(problem, encoding='utf-8')
-        return problem
-
-
-def node_modules(case):
-    """The folder with the packages; skips the test where they cannot be had."""
-    if not shutil.which('node'):
-        raise check.Skipped('node is not installed')
-    given = case.settings.node_modules
-    if given:
-        for folder in (pathlib.Path(given), pathlib.Path(given) / 'node_modules'):
-            if has_packages(folder):
-                return folder.resolve()
-    if not shutil.which('npm'):
-        raise check.Skipped('npm is not installed')
-    problem = install()
-    if problem:
-        raise check.Skipped(f'npm could not install {" ".join(PACKAGES)}: {problem}')
-    return INSTALL_FOLDER / 'node_modules'
-
-
-class Client:
-    """A running .mjs and the lines it has printed."""
-
-    def __init__(self, case, script, *arguments):
-        folder = case.folder / 'node'
-        if not folder.exists():  # modules resolve beside the script, never by NODE_PATH
-            shutil.copytree(HERE / 'node', folder)
-            (folder / 'node_modules').symlink_to(node_modules(case))
-        self.output = case.start_command('node', str(folder / script), *map(str, arguments))
-
-    @property
-    def lines(self):
-        return self.output.read_text(encoding='utf-8').splitlines()
-
-    def wait_line(self, line):
-        check.eventually(lambda: line in self.lines, f'node says {line!r}: {self.lines}', 15)
-
-    def report(self):
-        found = check.eventually(lambda: [line for line in self.lines if line.startswith('{')
-                                          and line.endswith('}')],
-                                 'node reports what it saw', 30)
-        return json.loads(found[0])
-
-
 def websocket_client(case, server, count, *texts):
-    client = Client(case, 'websocket.mjs', f'ws://127.0.0.1:{server.port}/t/{case.topic}', count,
-                    *texts)
+    client = node.Client(case, PROGRAMS / 'websocket.mjs',
+                         f'ws://127.0.0.1:{server.port}/t/{case.topic}', count, *texts)
     client.wait_line('open')
     return client
 
 
 def event_source(case, server, count, *types):
-    return Client(case, 'eventsource.mjs', f'{server.url}/t/{case.topic}', count, *types)
+    return node.Client(case, PROGRAMS / 'eventsource.mjs', f'{server.url}/t/{case.topic}', count,
+                       *types)
 
 
 def publish_many(case, count):
