@@ -8,6 +8,7 @@
 #include "conn/local.h"
 #include "conn/mail.h"
 #include "conn/sender.h"
+#include "conn/tab.h"
 #include "http/request.h"
 #include "io/io.h"
 #include "io/timers.h"
@@ -57,6 +58,7 @@ struct reactor {
     uint32_t last_question;
     uint32_t callback_slot; /* the connection that the callback under way is about */
     struct mailbox mailbox;
+    struct tabs tabs;
 
     struct slot_queue flushes; /* those that have something of their own to send */
     struct slot_queue reads;   /* those to receive from */

@@ -11,6 +11,7 @@
 #include "conn/reactor.h"
 #include "conn/stream.h"
 #include "conn/subscribe.h"
+#include "conn/tab.h"
 #include "http/page.h"
 #include "http/target.h"
 #include "ws/ws.h"
@@ -41,6 +42,7 @@ static const struct route routes[] = {
     {"/readyz", "GET, HEAD, OPTIONS", READ_METHODS, readyz, NULL},
     {"/metrics", "GET, HEAD, OPTIONS", READ_METHODS, metrics, NULL},
     {"/t", "GET, HEAD, POST, OPTIONS", READ_METHODS | METHOD(HTTP_POST), topics_path, topics_body},
+    {"/tab/", "GET, HEAD, DELETE, OPTIONS", READ_METHODS | METHOD(HTTP_DELETE), tab_request, NULL},
     {"/t/", "GET, HEAD, POST, OPTIONS", READ_METHODS | METHOD(HTTP_POST), topic_path, topic_body},
 };
 enum { ROUTES = sizeof(routes) / sizeof(routes[0]) };
@@ -306,7 +308,7 @@ static ON_REACTOR void not_found(struct reactor *r, struct conn *c, const struct
         return;
     }
     snprintf(message, sizeof(message),
-             "these paths exist: /, /t, /t/TOPIC%s, /healthz, /readyz, /metrics",
+             "these paths exist: /, /t, /t/TOPIC, /tab/KEY%s, /healthz, /readyz, /metrics",
              r->broker->settings.is_target ? ", /echo, /headers" : "");
     answer_error(r, c, q, 404, "not_found", message);
 }

@@ -12,6 +12,7 @@
 #include "conn/poll.h"
 #include "conn/reactor.h"
 #include "conn/stream.h"
+#include "conn/tab.h"
 #include "conn/upgrade.h"
 #include "http/target.h"
 
@@ -58,17 +59,29 @@ static ON_REACTOR void answer_problem(struct reactor *r, struct conn *c,
         answer_error(r, c, q, 400, problem->code, problem->message);
 }
 
+/* Only streams: on another connection the next request may be somebody else's. */
+static ON_REACTOR bool is_streaming(const struct conn *c)
+{
+    return c->phase == CONN_WS || c->phase == CONN_SSE;
+}
+
 static ON_REACTOR void open_by(struct reactor *r, struct conn *c, const struct http_request *q,
                                struct bytes head, struct asking *a)
 {
+    uint64_t tab;
+    bool has_tab;
+    if (!tab_read(r, c, q, &tab, &has_tab))
+        return;
     if (q->method == HTTP_HEAD)
         tell_cursor(r, c, q);
-    else if (wants_upgrade(q))
+    else if (q->method == HTTP_GET && wants_upgrade(q))
         upgrade_open(r, c, q, a);
-    else if (http_request_accepts(q, "text/event-stream"))
+    else if (q->method == HTTP_POST || http_request_accepts(q, "text/event-stream"))
         stream_open(r, c, q, a);
     else
         poll_request(r, c, q, head, a);
+    if (has_tab && is_streaming(c))
+        tab_remember(r, c, tab);
 }
 
 static enum peer_proto proto_of(const struct http_request *q)
@@ -139,6 +152,6 @@ ON_REACTOR void subscribe_body(struct reactor *r, struct conn *c)
     if (problem.code)
         answer_problem(r, c, q, &problem);
     else if (may_have_all(r, c, q, (struct bytes){0}, &a))
-        stream_open(r, c, q, &a);
+        open_by(r, c, q, (struct bytes){0}, &a);
     asking_fini(&a);
 }
