@@ -1,12 +1,15 @@
 #!/usr/bin/env python3
-"""Turns index.html into a C file with its bytes and the Content-Security-Policy that fits them.
-It refuses what that policy would block in a browser. Usage: embed.py index.html page.c"""
+"""Joins index.html and the scripts and styles beside it to one page, and turns that into a C file
+with its bytes and the Content-Security-Policy that fits them. It refuses what that policy would
+block in a browser. Usage: embed.py index.html page.c"""
 import base64
 import hashlib
 import pathlib
 import re
 import sys
 
+# As they are written in index.html, so that it can be opened as a file, too.
+OUTSIDE = re.compile(r'<link rel="stylesheet" href="([\w.]+)">|<script src="([\w.]+)"></script>')
 INLINE = re.compile(r'<(script|style)>(.*?)</\1>', re.S)
 # Blocked by the policy, each with a reason that names the way out.
 BLOCKED = {
@@ -19,8 +22,25 @@ BLOCKED = {
 PER_LINE = 16
 
 
+def read(path):
+    # newline='': a browser hashes line ends as LF, and so must we: CRLF is refused, not translated.
+    with open(path, encoding='utf-8', newline='') as file:
+        text = file.read()
+    if '\r' in text:
+        sys.exit(f'embed.py: CR in {path.name}: the hashes would differ from the browser\'s')
+    return text
+
+
+def joined(source):
+    def inside(found):
+        style, script = found.groups()
+        text = read(source.parent / (style or script))
+        return f'<style>\n{text}</style>' if style else f'<script>\n{text}</script>'
+    return OUTSIDE.sub(inside, read(source))
+
+
 def markup_of(html):
-    """The HTML without the insides of its script and style, where `<a style=` may be text."""
+    """The HTML without the insides of its scripts and style, where `<a style=` may be text."""
     return INLINE.sub(r'<\1></\1>', html)
 
 
@@ -70,11 +90,7 @@ def c_file(html):
 
 def main():
     source, target = map(pathlib.Path, sys.argv[1:])
-    # newline='': a browser hashes line ends as LF, and so must we: CRLF is refused, not translated.
-    with open(source, encoding='utf-8', newline='') as file:
-        html = file.read()
-    if '\r' in html:
-        sys.exit('embed.py: CR in the page: the hashes would differ from the browser\'s')
+    html = joined(source)
     check(html)
     target.write_text(c_file(html), encoding='utf-8')
 

@@ -59,12 +59,14 @@ def matches(pattern, text, what):
 
 
 def eventually(condition, what, patience_s=PATIENCE_S):
-    """Asks until the answer is true, and returns it. The bound is generous, never a measurement."""
+    """Asks until the answer is true, and returns it. The bound is generous, never a measurement.
+    what: a text, or what makes one in the end."""
     deadline = time.monotonic() + patience_s
     while True:
         answer = condition()
         if answer:
             return answer
         if time.monotonic() > deadline:
-            raise Failed(f'still not after {patience_s} s: {what}')
+            shown_what = what() if callable(what) else what
+            raise Failed(f'still not after {patience_s} s: {shown_what}')
         time.sleep(0.02)

@@ -104,9 +104,11 @@ class Client:
         return [json.loads(line) for line in self.lines
                 if line.startswith('{') and line.endswith('}')]
 
-    def wait_line(self, line):
-        check.eventually(lambda: line in self.lines, f'node says {line!r}: {self.lines}', 15)
+    def wait_line(self, line, patience_s=15):
+        check.eventually(lambda: line in self.lines, lambda: f'node says {line!r}: {self.lines}',
+                         patience_s)
 
     def report(self, patience_s=30):
         """The first of its reports."""
-        return check.eventually(lambda: self.reports, 'node reports what it saw', patience_s)[0]
+        return check.eventually(lambda: self.reports,
+                                lambda: f'node reports what it saw: {self.lines}', patience_s)[0]
