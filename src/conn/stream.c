@@ -16,6 +16,7 @@
 #include "conn/wire.h"
 #include "http/origin.h"
 #include "http/reply.h"
+#include "http/target.h"
 #include "sse/sse.h"
 
 enum { RETRY_MIN_MS = 2000, RETRY_MAX_MS = 4001 };
@@ -45,6 +46,27 @@ static ON_REACTOR void add_head(struct reactor *r, struct text *out, const struc
     answer_add_cursor(out, place_cursor(r, position), false);
     http_origin_add_headers(out, q, http_origin_check(q, &r->broker->settings.origins));
     text_add_str(out, "\r\n");
+}
+
+/* Two habits of old polyfills: `padding=true`, and `evs_preamble` with any value. */
+static bool wants_preamble(const struct http_request *q)
+{
+    struct bytes query = q->query, name, value;
+    while (http_query_next(&query, &name, &value))
+        if (bytes_equal(name, BYTES_LITERAL("evs_preamble")) ||
+            (bytes_equal(name, BYTES_LITERAL("padding")) &&
+             bytes_equal(value, BYTES_LITERAL("true"))))
+            return true;
+    return false;
+}
+
+static void add_preamble(struct text *out, bool chunked)
+{
+    struct text comment = {0};
+    sse_add_preamble(&comment);
+    sse_add_framed(out, text_bytes(&comment), chunked);
+    out->failed = out->failed || comment.failed;
+    text_fini(&comment);
 }
 
 /* The opening tells the place in the log, so that a reconnect before the first message is exact.
@@ -90,6 +112,8 @@ static ON_REACTOR void begin_stream(struct reactor *r, struct conn *c, const str
     struct text *out = outbox_open(r, c);
     if (out) {
         add_head(r, out, q, chunked, place->position);
+        if (wants_preamble(q))
+            add_preamble(out, chunked);
         add_first_block(r, out, chunked, start, place);
     }
     if (!outbox_close(r, c))

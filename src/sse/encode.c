@@ -165,6 +165,18 @@ void sse_add_open(struct text *out, uint32_t retry_ms, struct bytes cursor)
     text_add_str(out, "\n");
 }
 
+enum { PREAMBLE_LEN = 2 << 10 };
+
+void sse_add_preamble(struct text *out)
+{
+    uint8_t *at = text_extend(out, PREAMBLE_LEN);
+    if (!at)
+        return;
+    memset(at, ' ', PREAMBLE_LEN);
+    at[0] = ':';
+    at[PREAMBLE_LEN - 1] = '\n'; /* no blank line: some clients show each as a message */
+}
+
 static void put_direct(struct writer *w, struct bytes body, enum message_kind kind)
 {
     if (kind == MESSAGE_BINARY)

@@ -19,6 +19,8 @@ struct image *sse_envelope_image_new(const struct message *m, void *user);
 /* The first block: `retry:` and `id:`, blank line; without `id:` when cursor is absent. The jitter
  * is the caller's. */
 void sse_add_open(struct text *out, uint32_t retry_ms, struct bytes cursor);
+/* A comment of 2 KB: before it old clients of XMLHttpRequest show nothing. */
+void sse_add_preamble(struct text *out);
 /* What is not of the log: `event: binary` when it is, its data, blank line; no `id:`. */
 void sse_add_direct(struct text *out, struct bytes body, enum message_kind kind);
 /* `event: gap`, `id:` of where it goes on, `data:` the gap as JSON, blank line. */

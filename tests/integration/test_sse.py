@@ -37,6 +37,24 @@ def test_the_first_block_has_retry_and_id_and_nothing_else(case):
     check.equal(stream.opened.get('uproar-cursor'), stream.first.id, 'Uproar-Cursor')
 
 
+def test_old_clients_are_sent_two_kilobytes_before_the_first_block(case):
+    """Without them XMLHttpRequest of old browsers shows nothing."""
+    for version in ('HTTP/1.1', 'HTTP/1.0'):
+        for query in ('padding=true', 'lastEventId=&padding=true', 'evs_preamble=2056'):
+            stream = case.keep(sse.Stream(case.server.port))
+            stream.open(f'/t/{case.topic}?{query}', version=version)
+            check.equal(len(''.join(stream.comments)), 2047, f'the comment for {query}')
+            check.equal(len(stream.first.lines), 2, f'lines of the first block: {stream.first}')
+            given = http.publish(case.server, case.topic, b'hello')
+            check.equal(stream.event().id, given, f'the first event after {query}')
+
+
+def test_nobody_else_is_sent_anything_before_the_first_block(case):
+    for query in ('', '?padding=false', '?padding', '?topic=evs_preamble'):
+        stream = case.keep(sse.Stream(case.server.port)).open(f'/t/{case.topic}{query}')
+        check.equal(stream.comments, [], f'comments with {query!r}')
+
+
 def test_retry_is_jittered(case):
     values = {case.stream().first.retry for _ in range(12)}
     check.true(len(values) > 3, f'twelve streams were told {values}')

@@ -364,6 +364,17 @@ Test(sse_encode, opens_a_stream_with_retry_and_cursor)
     text_fini(&out);
 }
 
+Test(sse_encode, begins_for_old_clients_with_a_comment_of_2_kb_in_one_line)
+{
+    struct text out = {0};
+    sse_add_preamble(&out);
+    cr_assert(eq(sz, out.len, 2048));
+    cr_assert(eq(u8, out.at[0], ':'));
+    cr_assert(eq(ptr, memchr(out.at, '\n', out.len), out.at + out.len - 1));
+    cr_assert(eq(ptr, memchr(out.at, '\r', out.len), NULL));
+    text_fini(&out);
+}
+
 Test(sse_encode, turns_a_peer_away_with_retry_alone)
 {
     struct text out = {0};
