@@ -1,28 +1,44 @@
-// npm's ws as a subscriber: says "open", collects COUNT messages, publishes what it is told to,
-// closes, and prints what it saw as one line of JSON. It judges nothing; test_node.py does.
-// usage: node websocket.mjs URL COUNT [TEXT...]
-import WebSocket from 'ws';
+// Whatever has the interface of a browser's WebSocket, as a subscriber that first sends the words
+// it was told. In the JSON form it keeps its place in the log, and comes back to it when it is cut.
+import { LAST, lost, say, stopped, url, words } from './report.mjs';
 
-const [url, count, ...texts] = process.argv.slice(2);
-const messages = [];
-const peer = new WebSocket(url, { perMessageDeflate: false });
+const PAUSE_MS = 200;
+const isJson = new URL(url).searchParams.get('format') === 'json';
+let cursor;
 
-function finishWhenComplete() {
-    if (messages.length === Number(count)) peer.close(1000, 'that is all');
+function address() {
+    const here = new URL(url);
+    if (cursor) here.searchParams.set('after', cursor);
+    return here.href;
 }
 
-peer.on('open', () => {
-    console.log('open');
-    for (const text of texts) peer.send(text);
-    finishWhenComplete();
-});
-peer.on('message', (data, isBinary) => {
-    messages.push({ isBinary, base64: data.toString('base64') });
-    finishWhenComplete();
-});
-peer.on('close', (code) => {
-    console.log(JSON.stringify({ code, messages }));
-});
-peer.on('error', (problem) => {
-    console.log(`error ${problem.message}`);
-});
+// Returns whether it was the last one.
+function take(data) {
+    if (typeof data !== 'string') {
+        say({ message: { base64: Buffer.from(data).toString('base64') } });
+        return false;
+    }
+    say({ message: { text: data } });
+    if (!isJson) return data === LAST;
+    const item = JSON.parse(data);
+    cursor = item.id ?? item.gap?.resumed ?? item.open?.cursor;
+    return item.data === LAST;
+}
+
+export function follow(WebSocket, texts = words) {
+    const socket = new WebSocket(address());
+    socket.binaryType = 'arraybuffer';
+    socket.onopen = () => {
+        say({ open: true });
+        for (const text of texts) socket.send(text);
+    };
+    socket.onmessage = ({ data }) => {
+        if (take(data)) socket.close(1000, 'that is all');
+    };
+    socket.onerror = () => {};
+    socket.onclose = ({ code }) => {
+        if (code === 1000 || !isJson) return stopped(code);
+        lost(code);
+        setTimeout(follow, PAUSE_MS, WebSocket, []);
+    };
+}

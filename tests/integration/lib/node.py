@@ -85,15 +85,21 @@ def modules():
     return INSTALL_FOLDER / 'node_modules'
 
 
+def prepared(case, script):
+    """Where a script of a folder can be run: modules resolve beside it, never by NODE_PATH."""
+    folder = case.folder / script.parent.name
+    if not folder.exists():
+        shutil.copytree(script.parent, folder)
+        (folder / 'node_modules').symlink_to(modules())
+    return folder / script.name
+
+
 class Client:
     """A running .mjs of a folder, and the lines it has printed. Lines in braces are its reports."""
 
     def __init__(self, case, script, *arguments):
-        folder = case.folder / script.parent.name
-        if not folder.exists():  # modules resolve beside the script, never by NODE_PATH
-            shutil.copytree(script.parent, folder)
-            (folder / 'node_modules').symlink_to(modules())
-        self.output = case.start_command('node', str(folder / script.name), *map(str, arguments))
+        self.output = case.start_command('node', str(prepared(case, script)),
+                                         *map(str, arguments))
 
     @property
     def lines(self):
