@@ -29,15 +29,19 @@ MAY_INCLUDE = {
     'daemon': ['cli', 'uproar.h'],
     # tools/load: a client of any server, so it knows none from inside.
     'load': ['base', 'io', 'http', 'ws', 'cli'],
+    # tools/cat: shares the client's half of the protocols with it.
+    'cat': ['base', 'http', 'ws', 'cli', 'load'],
 }
 
 # System headers with few owners: prefix, and the paths that may include it.
 OWNED_HEADERS = {
     'liburing': ['src/io/'],
     'sys/epoll.h': ['src/io/', 'tools/examples/'],
-    'openssl/': ['src/tls/', 'src/ws/handshake.c'],
+    'openssl/': ['src/tls/', 'src/ws/handshake.c', 'tools/cat/envelope.c'],
+    'curl/': ['tools/cat/wire.c', 'tools/cat/main.c'],
     'zlib.h': ['src/ws/zlib.h', 'tests/', 'bench/client_deflate.c'],
-    'jansson.h': ['src/conn/asking_body.c', 'tools/load/json.c'],
+    'jansson.h': ['src/conn/asking_body.c', 'tools/load/json.c',
+                  'tools/cat/answer.c', 'tools/cat/envelope.c'],
 }
 
 INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*([<"])([^>"]+)[>"]', re.M)

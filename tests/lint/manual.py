@@ -97,6 +97,14 @@ PLANTED = {
         ('1 to 4194304.', '1 to 32768.'),
         ('uproar-load 0.1.0', 'uproar-load 0.0.9'),
     ],
+    'uproar-cat': [
+        ('"\\-n, \\-\\-count"', '"\\-n, \\-\\-number"'),
+        ('.BI \\-\\-retry " S"', '.BI \\-\\-retry " N"'),
+        ('default 60.', 'default 6.'),
+        ('0 to 1000 ', '1 to 1000 '),
+        ('default $UPROAR_TOKEN.', 'default $TOKEN.'),
+        ('uproar-cat 0.1.0', 'uproar-cat 0.0.9'),
+    ],
 }
 
 

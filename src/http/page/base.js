@@ -1,5 +1,5 @@
-'use strict';
 // Where we are, and small things that all the others use.
+'use strict';
 
 const byId = id => document.getElementById(id);
 const encoder = new TextEncoder();

@@ -1,6 +1,6 @@
-'use strict';
 // The server drops both connections. What was published before they were back is asked of it by a
 // third way, the long-poll, and then looked for in what the two are given.
+'use strict';
 
 const DOWN_MS = 5000; // for both to notice that they were cut
 const BOOK_MS = 30000; // for all that was missed to come

@@ -1,6 +1,6 @@
-'use strict';
 // One panel of messages. They wait for the next frame of the screen, and only the newest of them: a
 // topic with ten thousand a second must not freeze the page.
+'use strict';
 
 const KEPT = 200;   // messages in a list
 const SHOWN = 4000; // characters of one message

@@ -1,5 +1,5 @@
-'use strict';
 // The whole: connects on opening, and says how the server is.
+'use strict';
 
 function showLines() {
   const token = byId('token').value ? ' -H "Authorization: Bearer $TOKEN"' : '';

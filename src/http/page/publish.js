@@ -1,5 +1,5 @@
-'use strict';
 // By POST, which says when the place of a message is fixed, and by the WebSocket, which does not.
+'use strict';
 
 const result = byId('result');
 

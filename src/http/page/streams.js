@@ -1,5 +1,5 @@
-'use strict';
 // The two connections. Each tells its feed when it is open (`up`), and when it was lost (`down`).
+'use strict';
 
 const BACKOFF_MS = 500, BACKOFF_MAX_MS = 30000;
 const FINISHED = 1000, DENIED = 1008; // WebSocket close codes
