@@ -79,12 +79,12 @@ struct resume_peer {
     struct resumes *all;
     struct topics *topics;
     struct held *rest;      /* the beginning of a frame or line */
-    uint64_t announced_seq; /* SSE: an id whose data is still to come; UINT64_MAX: none */
     size_t request_at, request_len;
     uint32_t next; /* the smallest number that may come */
     uint32_t received, expected;
     uint32_t from; /* asked for it and all later ones */
     int fd;
+    bool awaits_id; /* SSE: data has come, and its id has not */
     enum resume_kind kind;
     enum resume_state state;
 };

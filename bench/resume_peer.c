@@ -130,7 +130,6 @@ static void peer_plan(struct resumes *r, struct resume_peer *p, uint64_t *seed)
     *p = (struct resume_peer){.watch = {peer_ready}, .all = r, .fd = -1};
     p->topics = &r->topics[index];
     p->kind = (enum resume_kind)(index % RESUME_KINDS);
-    p->announced_seq = UINT64_MAX;
     p->from = p->next = (uint32_t)(chance(seed) % (r->past->count + 1));
     write_request(r, p, seed);
     p->expected = past_count(r->past, p->topics, p->from);

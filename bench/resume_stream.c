@@ -158,23 +158,25 @@ static size_t ws_take(struct resume_peer *p, struct bytes in)
 
 /* --- Server-Sent Events ----------------------------------------------------------------------- */
 
+static bool data_take(struct resume_peer *p, struct bytes payload)
+{
+    const bool is_due = !p->awaits_id && raw_take(p, payload);
+    p->awaits_id = true;
+    return is_due;
+}
+
+/* The opening's is the peer's own cursor. */
 static bool id_take(struct resume_peer *p, struct bytes in)
 {
     uint64_t seq;
-    if (!cursor_take(p->all->past, &in, &seq) || in.len > 0)
-        return false;
-    p->announced_seq = seq;
-    return true;
+    const uint64_t due = p->all->past->base_seq + (p->awaits_id ? p->next : p->from);
+    const bool is_opening = !p->awaits_id;
+    p->awaits_id = false;
+    return cursor_take(p->all->past, &in, &seq) && in.len == 0 && seq == due &&
+           (!is_opening || p->received == 0);
 }
 
-static bool data_take(struct resume_peer *p, struct bytes payload)
-{
-    const uint64_t seq = p->announced_seq;
-    p->announced_seq = UINT64_MAX;
-    return seq != UINT64_MAX && message_take(p, number_of(p->all->past, seq), payload);
-}
-
-/* The opening's id is the peer's own cursor. Chunks' sizes (RFC 9112, 7.1) and the CRLF behind them
+/* Chunks' sizes (RFC 9112, 7.1) and the CRLF behind them
  * are lines that end in CR; a chunk that cut another line would show as an unknown one. */
 static bool line_take(struct resume_peer *p, struct bytes line)
 {
@@ -182,12 +184,9 @@ static bool line_take(struct resume_peer *p, struct bytes line)
     if (skip(&rest, BYTES_LITERAL("data: ")))
         return data_take(p, rest) || message_fail(p, "data that was not due", line);
     if (skip(&rest, BYTES_LITERAL("id: ")))
-        return id_take(p, rest) || message_fail(p, "no cursor", line);
-    if (line.len == 0 && p->announced_seq != UINT64_MAX) {
-        const bool own = p->announced_seq == p->all->past->base_seq + p->from && p->received == 0;
-        p->announced_seq = UINT64_MAX;
-        return own || message_fail(p, "an id without data", line);
-    }
+        return id_take(p, rest) || message_fail(p, "not the cursor that was due", line);
+    if (line.len == 0 && p->awaits_id)
+        return message_fail(p, "data without an id", line);
     const bool passes = line.len == 0 || line.at[line.len - 1] == '\r' ||
                         bytes_equal(line, BYTES_LITERAL(":")) ||
                         bytes_start_with(line, BYTES_LITERAL("retry: "));

@@ -110,11 +110,13 @@ static void put_data(struct writer *w, const struct event *e)
     writer_put(w, BYTES_LITERAL("\n"));
 }
 
+/* The id last: some readers take it when its line is there, and would go on behind an event that
+ * was cut in the midst of its data. */
 static void put_event(struct writer *w, const struct event *e)
 {
-    put_cursor(w, e);
     put_event_name(w, e);
     put_data(w, e);
+    put_cursor(w, e);
     writer_put(w, BYTES_LITERAL("\n"));
 }
 
@@ -198,9 +200,9 @@ void sse_add_gap(struct text *out, const struct gap *gap)
 {
     char resumed[CURSOR_TEXT_MAX];
     cursor_format(gap->resumed, resumed);
-    text_printf(out, "event: gap\nid: %s\ndata: ", resumed);
+    text_add_str(out, "event: gap\ndata: ");
     gap_add(out, gap);
-    text_add_str(out, "\n\n");
+    text_printf(out, "\nid: %s\n\n", resumed);
 }
 
 void sse_add_retry(struct text *out, uint32_t retry_ms)

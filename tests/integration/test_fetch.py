@@ -48,7 +48,7 @@ def test_one_plain_topic_is_a_raw_stream(case):
     check.equal(stream.opened.get('uproar-cursor'), stream.first.id, 'Uproar-Cursor')
     check.true(2000 <= stream.first.retry <= 4000, f'retry: {stream.first.retry}')
     given = http.publish(case.server, case.topic, b'hello')
-    check.equal(stream.event().lines, [f'id: {given}', 'data: hello'], 'the lines of the event')
+    check.equal(stream.event().lines, ['data: hello', f'id: {given}'], 'the lines of the event')
 
 
 def test_it_has_the_head_of_any_event_stream(case):

@@ -71,7 +71,7 @@ def test_an_event_has_the_id_of_the_publish_and_its_data(case):
     stream = case.stream()
     given = http.publish(case.server, case.topic, b'hello')
     event = stream.event()
-    check.equal(event.lines, [f'id: {given}', 'data: hello'], 'the lines of the event')
+    check.equal(event.lines, ['data: hello', f'id: {given}'], 'the lines of the event')
 
 
 def test_ids_increase_in_log_order(case):
@@ -92,7 +92,7 @@ def test_each_line_of_a_message_is_a_data_line(case):
                         (b'end\n', ['end', '']), (b'\r\r\n', ['', '', ''])):
         http.publish(case.server, case.topic, text)
         got = stream.event()
-        check.equal(got.lines[1:], [f'data: {line}' for line in lines], f'lines of {text}')
+        check.equal(got.lines[:-1], [f'data: {line}' for line in lines], f'lines of {text}')
 
 
 def test_spaces_and_colons_survive(case):
@@ -113,7 +113,7 @@ def test_utf8_survives(case):
 def test_an_empty_message_is_an_event_with_empty_data(case):
     stream = case.stream()
     given = http.publish(case.server, case.topic, b'')
-    check.equal(stream.event().lines, [f'id: {given}', 'data: '], 'the lines of the event')
+    check.equal(stream.event().lines, ['data: ', f'id: {given}'], 'the lines of the event')
 
 
 def test_a_large_message_is_one_event(case):
@@ -280,7 +280,7 @@ def test_curl_shows_a_stream(case):
                                 f'{case.server.url}/t/{case.topic}')
     check.eventually(lambda: b'\n\n' in output.read_bytes(), 'curl shows the first block')
     given = http.publish(case.server, case.topic, b'seen')
-    check.eventually(lambda: f'id: {given}\ndata: seen\n\n'.encode() in output.read_bytes(),
+    check.eventually(lambda: f'data: seen\nid: {given}\n\n'.encode() in output.read_bytes(),
                      'curl shows the event')
 
 

@@ -58,27 +58,28 @@ static void check_event(enum message_kind kind, const char *event, struct bytes 
 
 Test(sse_encode, writes_cursor_event_and_data)
 {
-    check_event(MESSAGE_TEXT, NULL, BYTES_LITERAL("hello"), ID "data: hello\n\n");
-    check_event(MESSAGE_TEXT, "news", BYTES_LITERAL("hello"), ID "event: news\ndata: hello\n\n");
-    check_event(MESSAGE_TEXT, "", BYTES_LITERAL("hello"), ID "data: hello\n\n");
+    check_event(MESSAGE_TEXT, NULL, BYTES_LITERAL("hello"), "data: hello\n" ID "\n");
+    check_event(MESSAGE_TEXT, "news", BYTES_LITERAL("hello"), "event: news\ndata: hello\n" ID "\n");
+    check_event(MESSAGE_TEXT, "", BYTES_LITERAL("hello"), "data: hello\n" ID "\n");
 }
 
 Test(sse_encode, puts_the_event_into_one_chunk)
 {
     struct image *image = image_of(MESSAGE_TEXT, NULL, BYTES_LITERAL("hello"));
     const struct bytes whole = {image->bytes, image->len};
-    check_bytes(whole, BYTES_LITERAL("25\r\n" ID "data: hello\n\n\r\n"));
+    check_bytes(whole, BYTES_LITERAL("25\r\n"
+                                     "data: hello\n" ID "\n\r\n"));
     image_free(&image);
 }
 
 Test(sse_encode, keeps_the_space_at_the_start_of_a_line)
 {
-    check_event(MESSAGE_TEXT, NULL, BYTES_LITERAL(" a\n  b"), ID "data:  a\ndata:   b\n\n");
+    check_event(MESSAGE_TEXT, NULL, BYTES_LITERAL(" a\n  b"), "data:  a\ndata:   b\n" ID "\n");
 }
 
 Test(sse_encode, makes_one_data_line_of_each_line)
 {
-    static const char want[] = ID "data: a\ndata: b\n\n";
+    static const char want[] = "data: a\ndata: b\n" ID "\n";
     check_event(MESSAGE_TEXT, NULL, BYTES_LITERAL("a\nb"), want);
     check_event(MESSAGE_TEXT, NULL, BYTES_LITERAL("a\rb"), want);
     check_event(MESSAGE_TEXT, NULL, BYTES_LITERAL("a\r\nb"), want);
@@ -86,24 +87,25 @@ Test(sse_encode, makes_one_data_line_of_each_line)
 
 Test(sse_encode, counts_crlf_once_and_lfcr_twice)
 {
-    check_event(MESSAGE_TEXT, NULL, BYTES_LITERAL("a\r\n\nb"), ID "data: a\ndata: \ndata: b\n\n");
-    check_event(MESSAGE_TEXT, NULL, BYTES_LITERAL("a\n\rb"), ID "data: a\ndata: \ndata: b\n\n");
-    check_event(MESSAGE_TEXT, NULL, BYTES_LITERAL("a\r\rb"), ID "data: a\ndata: \ndata: b\n\n");
+    check_event(MESSAGE_TEXT, NULL, BYTES_LITERAL("a\r\n\nb"),
+                "data: a\ndata: \ndata: b\n" ID "\n");
+    check_event(MESSAGE_TEXT, NULL, BYTES_LITERAL("a\n\rb"), "data: a\ndata: \ndata: b\n" ID "\n");
+    check_event(MESSAGE_TEXT, NULL, BYTES_LITERAL("a\r\rb"), "data: a\ndata: \ndata: b\n" ID "\n");
 }
 
 Test(sse_encode, keeps_line_ends_at_both_ends_of_the_payload)
 {
-    check_event(MESSAGE_TEXT, NULL, BYTES_LITERAL("\na\n"), ID "data: \ndata: a\ndata: \n\n");
-    check_event(MESSAGE_TEXT, NULL, BYTES_LITERAL("a\r"), ID "data: a\ndata: \n\n");
-    check_event(MESSAGE_TEXT, NULL, BYTES_LITERAL("a\r\n"), ID "data: a\ndata: \n\n");
-    check_event(MESSAGE_TEXT, NULL, BYTES_LITERAL("\r"), ID "data: \ndata: \n\n");
+    check_event(MESSAGE_TEXT, NULL, BYTES_LITERAL("\na\n"), "data: \ndata: a\ndata: \n" ID "\n");
+    check_event(MESSAGE_TEXT, NULL, BYTES_LITERAL("a\r"), "data: a\ndata: \n" ID "\n");
+    check_event(MESSAGE_TEXT, NULL, BYTES_LITERAL("a\r\n"), "data: a\ndata: \n" ID "\n");
+    check_event(MESSAGE_TEXT, NULL, BYTES_LITERAL("\r"), "data: \ndata: \n" ID "\n");
 }
 
 Test(sse_encode, dispatches_an_event_for_an_empty_payload)
 {
-    check_event(MESSAGE_TEXT, NULL, BYTES_LITERAL(""), ID "data: \n\n");
-    check_event(MESSAGE_TEXT, "ping", BYTES_LITERAL(""), ID "event: ping\ndata: \n\n");
-    check_event(MESSAGE_BINARY, NULL, BYTES_LITERAL(""), ID "event: binary\ndata: \n\n");
+    check_event(MESSAGE_TEXT, NULL, BYTES_LITERAL(""), "data: \n" ID "\n");
+    check_event(MESSAGE_TEXT, "ping", BYTES_LITERAL(""), "event: ping\ndata: \n" ID "\n");
+    check_event(MESSAGE_BINARY, NULL, BYTES_LITERAL(""), "event: binary\ndata: \n" ID "\n");
 }
 
 Test(sse_encode, writes_binary_as_base64)
@@ -113,12 +115,12 @@ Test(sse_encode, writes_binary_as_base64)
     for (size_t len = 0; len <= 6; len++) {
         char event[80];
         const struct span payload = guarded_copy((struct bytes){(const uint8_t *)"foobar", len});
-        snprintf(event, sizeof(event), ID "event: binary\ndata: %s\n\n", want[len]);
+        snprintf(event, sizeof(event), "event: binary\ndata: %s\n" ID "\n", want[len]);
         check_event(MESSAGE_BINARY, NULL, span_bytes(payload), event);
     }
     guarded_release();
     check_event(MESSAGE_BINARY, "photo", BYTES_LITERAL("\xfb\xff\xbf\n\r"),
-                ID "event: photo\ndata: +/+/Cg0=\n\n");
+                "event: photo\ndata: +/+/Cg0=\n" ID "\n");
 }
 
 /* What a receiver makes of an event stream (WHATWG HTML, 9.2.6), for one event at its end. */
@@ -279,23 +281,23 @@ static void check_envelope(enum message_kind kind, const char *event, struct byt
 Test(sse_encode, writes_the_envelope_as_one_line_of_data)
 {
     check_envelope(MESSAGE_TEXT, NULL, BYTES_LITERAL("a\nb\rc"),
-                   ID ENVELOPE "\"data\":\"a\\nb\\u000dc\"}\n\n");
-    check_envelope(MESSAGE_TEXT, NULL, BYTES_LITERAL(""), ID ENVELOPE "\"data\":\"\"}\n\n");
+                   ENVELOPE "\"data\":\"a\\nb\\u000dc\"}\n" ID "\n");
+    check_envelope(MESSAGE_TEXT, NULL, BYTES_LITERAL(""), ENVELOPE "\"data\":\"\"}\n" ID "\n");
 }
 
 Test(sse_encode, names_the_envelopes_event_only_when_the_publisher_did)
 {
     check_envelope(MESSAGE_BINARY, NULL, BYTES_LITERAL("f"),
-                   ID ENVELOPE "\"base64\":\"Zg==\"}\n\n");
+                   ENVELOPE "\"base64\":\"Zg==\"}\n" ID "\n");
     check_envelope(MESSAGE_BINARY, "photo", BYTES_LITERAL("f"),
-                   ID "event: photo\n" ENVELOPE "\"event\":\"photo\",\"base64\":\"Zg==\"}\n\n");
+                   "event: photo\n" ENVELOPE "\"event\":\"photo\",\"base64\":\"Zg==\"}\n" ID "\n");
 }
 
 Test(sse_encode, puts_the_event_around_an_envelope_into_one_chunk)
 {
     struct image *image = envelope_of(MESSAGE_TEXT, NULL, BYTES_LITERAL("hello"));
     const struct bytes whole = {image->bytes, image->len};
-    check_bytes(whole, BYTES_LITERAL("6c\r\n" ID ENVELOPE "\"data\":\"hello\"}\n\n\r\n"));
+    check_bytes(whole, BYTES_LITERAL("6c\r\n" ENVELOPE "\"data\":\"hello\"}\n" ID "\n\r\n"));
     cr_assert(eq(u32, image->inner_len, 0x6c));
     image_free(&image);
 }
@@ -342,9 +344,10 @@ Test(sse_encode, tells_a_gap_as_an_event_that_moves_the_receiver_on)
     const struct gap gap = {BYTES_LITERAL("x\ny"), {.epoch = epoch, .seq = 105}, GAP_TRIMMED};
     sse_add_gap(&out, &gap);
     check_bytes(text_bytes(&out),
-                BYTES_LITERAL("event: gap\nid: 0123456789abcdef-105\n"
+                BYTES_LITERAL("event: gap\n"
                               "data: {\"after\":\"x\\ny\",\"resumed\":\"0123456789abcdef-105\","
-                              "\"reason\":\"trimmed\"}\n\n"));
+                              "\"reason\":\"trimmed\"}\n"
+                              "id: 0123456789abcdef-105\n\n"));
     text_fini(&out);
 }
 
