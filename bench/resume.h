@@ -78,7 +78,7 @@ struct resume_peer {
     struct watch watch; /* first: the loop knows it by it */
     struct resumes *all;
     struct topics *topics;
-    struct held *rest;      /* the beginning of a frame or line */
+    struct held *rest; /* the beginning of a frame or line */
     size_t request_at, request_len;
     uint32_t next; /* the smallest number that may come */
     uint32_t received, expected;

@@ -1,5 +1,5 @@
-"""uproar-cat as a subscriber, by either transport: what it prints, how it resumes, how it ends. What
-it publishes is in test_cat_publish.py.
+"""uproar-cat as a subscriber, by either transport: what it prints, how it resumes, how it ends.
+What it publishes is in test_cat_publish.py.
 """
 import json
 import re

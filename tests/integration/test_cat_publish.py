@@ -1,5 +1,5 @@
-"""uproar-cat -p: each line one message, in order; what is refused, and what nobody knows the fate of,
-is told with its line.
+"""uproar-cat -p: each line one message, in order; what is refused, and what nobody knows the fate
+of, is told with its line.
 """
 import json
 import socket

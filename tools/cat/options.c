@@ -288,5 +288,6 @@ void cat_options_add_help(struct text *out)
                  row->value ? row->value : "");
         text_printf(out, "  %-18s %s\n", left, row->help);
     }
-    text_add_str(out, "\nexit status: 0 done, 1 refused or failed, 2 usage, 3 done, but with a gap\n");
+    text_add_str(out, "\nexit status: 0 done, 1 refused or failed, 2 usage, 3 done, but with a "
+                      "gap\n");
 }
