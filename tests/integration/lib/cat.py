@@ -1,6 +1,7 @@
 """Runs the uproar-cat that was built beside the server, with standard input and output of its own.
 """
 import pathlib
+import signal
 import subprocess
 
 from lib import check, server
@@ -12,6 +13,12 @@ SCHEMES = ['http', 'ws']
 
 def path_of(case):
     return str(pathlib.Path(case.settings.path).parent / NAME)
+
+
+def prepare():
+    """Between fork and exec. Who is started in the background has SIGINT ignored."""
+    server.die_with_parent()
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def url_of(at, scheme='http'):
@@ -31,7 +38,7 @@ class Cat:
             self.process = subprocess.Popen(
                 argv, stdin=subprocess.PIPE, stdout=out, stderr=err,
                 env={**server.sanitizer_environment(), **(environment or {})},
-                preexec_fn=server.before_exec())
+                preexec_fn=prepare)
         case.open.callback(self.process.wait)
         case.open.callback(self.process.kill)
         if given is not None:
