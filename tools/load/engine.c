@@ -183,6 +183,7 @@ void engine_send(struct engine *e, uint32_t slot, struct bytes bytes)
         flush(e);
     if (p->state == PEER_CLOSING || bytes.len == 0)
         return;
+    e->sent_bytes[p->kind] += bytes.len;
     if (p->unsent && p->unsent->len + bytes.len > ENGINE_UNSENT_MAX)
         engine_fail(e, slot, "takes nothing any more");
     else if (p->unsent ? held_add(&p->unsent, bytes) != 0 : !gather(e, slot, bytes))
@@ -261,6 +262,7 @@ static ON_REACTOR void on_receive_result(struct engine *e, const struct io_resul
                                 r->result > 0 ? (size_t)r->result : 0};
     if (!is_live(engine_peer(e, r->slot)))
         return;
+    e->received_bytes[engine_peer(e, r->slot)->kind] += buffer.len;
     if (r->result == 0)
         engine_fail(e, r->slot, "closed by the server");
     else if (r->result > 0)

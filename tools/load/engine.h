@@ -40,6 +40,8 @@ struct engine {
         const struct engine_kind *kind;
         void *user;
     } kinds[ENGINE_KINDS];
+    /* By kind. Sent: what was handed over to be sent. */
+    uint64_t received_bytes[ENGINE_KINDS], sent_bytes[ENGINE_KINDS];
     uint64_t now_ns; /* when the bytes being looked at were received, or the turn began */
     uint8_t *buffers;
     uint32_t *ready; /* [IO_EVENTS_MAX]: slots to receive from */

@@ -24,6 +24,10 @@ void handshake_add_request(struct text *out, const struct handshake *h, uint32_t
     url_add_target(out, h->url, number);
     text_add_str(out, " HTTP/1.1\r\nHost: ");
     url_add_authority(out, h->url);
+    if (h->polls) {
+        text_add_str(out, "\r\nAccept: application/json\r\n\r\n");
+        return;
+    }
     if (h->url->scheme == URL_HTTP) {
         text_add_str(out, "\r\nAccept: text/event-stream\r\nCache-Control: no-cache\r\n\r\n");
         return;
@@ -35,6 +39,19 @@ void handshake_add_request(struct text *out, const struct handshake *h, uint32_t
     if (h->subprotocol)
         text_printf(out, "Sec-WebSocket-Protocol: %s\r\n", h->subprotocol);
     text_add_str(out, "\r\n");
+}
+
+void handshake_add_poll(struct text *out, const struct handshake *h, uint32_t number,
+                        struct bytes cursor)
+{
+    struct url path = *h->url;
+    path.target = url_path(h->url);
+    text_add_str(out, "GET ");
+    url_add_target(out, &path, number);
+    text_printf(out, "?after=%.*s&wait=25 HTTP/1.1\r\nHost: ", (int)cursor.len,
+                (const char *)cursor.at);
+    url_add_authority(out, h->url);
+    text_add_str(out, "\r\nAccept: application/json\r\n\r\n");
 }
 
 static const char *refused(const struct response *r, char why[static HANDSHAKE_WHY_MAX])

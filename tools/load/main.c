@@ -3,6 +3,7 @@
 #include "base/alloc.h"
 #include "load/doctor.h"
 #include "load/interrupt.h"
+#include "load/mode_compare.h"
 #include "load/run.h"
 
 #include <stdio.h>
@@ -80,7 +81,9 @@ int main(int argc, char **argv)
     (void)argc;
     switch (options_parse(&o, argv, why)) {
     case OPTIONS_RUN:
-        return o.mode == LOAD_DOCTOR ? doctor_run(&o) : run(&o);
+        return o.mode == LOAD_DOCTOR    ? doctor_run(&o)
+               : o.mode == LOAD_COMPARE ? compare_run(&o)
+                                        : run(&o);
     case OPTIONS_HELP:
         options_add_help(&out);
         break;

@@ -1,7 +1,7 @@
 /* fanout: one publisher, many subscribers, and books on who got what. Latency counts from the
  * moment when a message was due, not from when it could be sent: a server that stalls its publisher
  * does not look faster for it. */
-#include "load/run.h"
+#include "load/mode_fanout.h"
 
 #include "base/alloc.h"
 #include "base/clock.h"
@@ -13,6 +13,7 @@ enum { EVERY_DEFAULT_MS = 100, REST_DEFAULT_S = 1 };
 
 struct fanout {
     struct run *run;
+    uint64_t subscribers;
     struct span payload;
     uint64_t every_ns;
     uint64_t began_ns;
@@ -22,7 +23,7 @@ struct fanout {
     uint64_t cpu_ns;              /* the server's, when it was published */
 };
 
-static void on_message(void *user, uint32_t slot, struct bytes message)
+void fanout_message(void *user, uint32_t slot, struct bytes message)
 {
     struct run *r = user;
     struct payload payload;
@@ -94,18 +95,33 @@ static void note_cpu(struct fanout *f)
 static ON_REACTOR void talk(struct fanout *f)
 {
     struct run *r = f->run;
-    const uint64_t subscribers = r->swarm.opened;
-    const uint64_t wanted = r->options->messages * subscribers;
+    const uint64_t wanted = r->options->messages * f->subscribers;
     f->began_ns = f->moved_ns = clock_monotonic_ns();
     do {
         if (!r->report.interrupted)
             publish_due(f);
         run_turn(r, next_ns(f), "delivered", r->report.checker.delivered, wanted);
         r->report.published = r->publisher.accepted;
-        r->report.expected = r->publisher.accepted * subscribers;
+        r->report.expected = r->publisher.accepted * f->subscribers;
         note_cpu(f);
     } while (!is_over(f));
     r->report.talking_ns = f->moved_ns - f->began_ns;
+}
+
+bool fanout_publish(struct run *r, uint64_t subscribers)
+{
+    const struct options *o = r->options;
+    struct fanout f = {.run = r, .subscribers = subscribers};
+    f.every_ns = (o->every_ms == OPTION_ABSENT ? EVERY_DEFAULT_MS : o->every_ms) * NS_PER_MS;
+    f.payload = (struct span){alloc_bytes(o->payload_len), o->payload_len};
+    if (!f.payload.at)
+        return false;
+    run_work_begins(r);
+    talk(&f);
+    run_work_ends(r);
+    run_linger(r);
+    alloc_free(f.payload.at);
+    return true;
 }
 
 /* Before the first message. */
@@ -118,23 +134,14 @@ static ON_REACTOR bool rest(struct run *r)
 
 static ON_REACTOR void run_fanout(struct run *r)
 {
-    const struct options *o = r->options;
-    struct fanout f = {.run = r};
-    f.every_ns = (o->every_ms == OPTION_ABSENT ? EVERY_DEFAULT_MS : o->every_ms) * NS_PER_MS;
-    f.payload = (struct span){alloc_bytes(o->payload_len), o->payload_len};
-    if (run_open(r) && r->swarm.open > 0 && f.payload.at && rest(r)) {
-        run_work_begins(r);
-        talk(&f);
-        run_work_ends(r);
-        run_linger(r);
-        if (o->drain && !r->report.interrupted)
+    if (run_open(r) && r->swarm.open > 0 && rest(r) && fanout_publish(r, r->swarm.opened)) {
+        if (r->options->drain && !r->report.interrupted)
             run_drain(r);
     }
     r->report.retried = r->publisher.retried;
     if (r->publisher.state == PUBLISHER_BROKEN)
         r->report.trouble = r->publisher.why;
-    alloc_free(f.payload.at);
 }
 
 const struct mode mode_fanout = {
-    .mode = LOAD_FANOUT, .hooks = {.message = on_message}, .run = run_fanout};
+    .mode = LOAD_FANOUT, .hooks = {.message = fanout_message}, .run = run_fanout};

@@ -30,13 +30,17 @@ static take_fn take_count, take_io, take_switch, take_text;
 
 #define FIELD(name) .field = offsetof(struct options, name)
 
-enum { TALKING = LOAD_FANOUT | LOAD_ECHO, RUNNING = TALKING | LOAD_IDLE | LOAD_CONNECT };
+enum {
+    TALKING = LOAD_FANOUT | LOAD_ECHO | LOAD_COMPARE,
+    SUBSCRIBING = LOAD_FANOUT | LOAD_ECHO | LOAD_IDLE | LOAD_CONNECT,
+    RUNNING = SUBSCRIBING | LOAD_COMPARE,
+};
 
 static const struct row rows[] = {
     {"connections", "N", "connections in all; 50k, 1M (default 1000)", take_count,
      FIELD(connections), .min = 1, .max = 10000000, .letter = 'n', .also = "clients subscribers"},
     {"hold", "S", "idle: how long (default 10); fanout, echo: rest before the first message",
-     take_count, .modes = LOAD_IDLE | TALKING, FIELD(hold_s), .max = 604800,
+     take_count, .modes = LOAD_IDLE | LOAD_FANOUT | LOAD_ECHO, FIELD(hold_s), .max = 604800,
      .also = "duration time"},
     {"rate", "N", "connects per second (default as fast as it goes)", take_count, .modes = RUNNING,
      FIELD(rate), .min = 1, .max = 1000000},
@@ -44,11 +48,11 @@ static const struct row rows[] = {
      FIELD(payload_len), .min = PAYLOAD_MIN, .max = 16 << 20, .also = "bytes payload"},
     {"messages", "N", "fanout: in all; echo: on each connection (default 100)", take_count,
      .modes = TALKING, FIELD(messages), .min = 1, .max = PAYLOAD_SEQ_MAX},
-    {"every", "MS", "between messages; 0: when the last is answered (default fanout 100, echo 0)",
+    {"every", "MS", "between messages; 0: when the last is answered (default 100, echo 0)",
      take_count, .modes = TALKING, FIELD(every_ms), .max = 3600000, .also = "interval"},
     {"publish", "URL", "where to POST messages (default the URL's own path)", take_text,
      .modes = LOAD_FANOUT, FIELD(publish)},
-    {"subprotocol", "NAME", "WebSocket subprotocol to ask for", take_text, .modes = RUNNING,
+    {"subprotocol", "NAME", "WebSocket subprotocol to ask for", take_text, .modes = SUBSCRIBING,
      FIELD(subprotocol)},
     {"source", "LIST", "source addresses: A,B,FIRST-LAST (default enough of 127.0.0.0/8)",
      take_text, .modes = RUNNING, FIELD(source), .also = "bind local"},
@@ -77,6 +81,7 @@ static const struct mode_row {
      LOAD_FANOUT},
     {"echo", "each connection sends and checks what comes back", LOAD_ECHO},
     {"connect", "connects, is let in, closes; N times", LOAD_CONNECT},
+    {"compare", "WebSocket, SSE and long-poll side by side, of a topic of uproar's", LOAD_COMPARE},
     {"doctor", "says what would stop N connections here, and what mends it", LOAD_DOCTOR},
 };
 
@@ -269,7 +274,7 @@ static enum options_result take_flag(struct options *o, struct given *given, cha
 static bool whole_is_right(const struct options *o, const struct given *given, char *why)
 {
     if (o->mode == 0)
-        return complain(why, "a mode is missing: idle, fanout, echo, connect or doctor");
+        return complain(why, "a mode is missing: idle, fanout, echo, connect, compare or doctor");
     for (size_t i = 0; i < ROW_COUNT; i++)
         if (given->row[i] && rows[i].modes && !(rows[i].modes & (unsigned)o->mode))
             return complain(why, "--%s is not for %s", rows[i].name, options_mode_name(o->mode));

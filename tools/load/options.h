@@ -10,6 +10,7 @@ enum load_mode {
     LOAD_ECHO = 4,
     LOAD_CONNECT = 8,
     LOAD_DOCTOR = 16,
+    LOAD_COMPARE = 32,
 };
 
 enum options_result { OPTIONS_RUN, OPTIONS_HELP, OPTIONS_VERSION, OPTIONS_WRONG };

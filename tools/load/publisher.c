@@ -26,6 +26,7 @@ void publisher_init(struct publisher *p, struct engine *e, const struct url *url
 void publisher_fini(struct publisher *p)
 {
     text_fini(&p->request);
+    text_fini(&p->answer);
 }
 
 static void PRINTF_LIKE(2, 3) break_down(struct publisher *p, const char *format, ...)
@@ -149,18 +150,36 @@ static bool take_head(struct publisher *p, struct span *in)
     p->framed = response_body_init(&r, &p->body);
     p->closes = r.closes || !p->framed;
     p->in_body = true;
+    p->answer.len = 0;
     return true;
 }
 
-/* The answer's body is of no interest, only its end. */
-static void skip_body(struct publisher *p, struct span *in)
+static void keep(struct publisher *p, struct bytes slice)
+{
+    if (p->answer.len + slice.len <= PUBLISHER_ANSWER_MAX)
+        text_add(&p->answer, slice);
+}
+
+struct bytes publisher_last_id(const struct publisher *p)
+{
+    const struct bytes mark = BYTES_LITERAL("\"id\":\"");
+    for (struct bytes in = text_bytes(&p->answer); in.len > mark.len; in = bytes_skip(in, 1)) {
+        if (!bytes_start_with(in, mark))
+            continue;
+        in = bytes_skip(in, mark.len);
+        const uint8_t *quote = memchr(in.at, '"', in.len);
+        return quote ? (struct bytes){in.at, (size_t)(quote - in.at)} : (struct bytes){0};
+    }
+    return (struct bytes){0};
+}
+
+static void take_body(struct publisher *p, struct span *in)
 {
     struct bytes left = span_bytes(*in), slice;
     enum http_body_step step = HTTP_BODY_MORE;
     if (p->framed) {
-        do {
-            step = http_body_next(&p->body, &left, &slice);
-        } while (step == HTTP_BODY_DATA);
+        while ((step = http_body_next(&p->body, &left, &slice)) == HTTP_BODY_DATA)
+            keep(p, slice);
         *in = span_skip(*in, in->len - left.len);
     } else {
         *in = span_skip(*in, in->len);
@@ -176,7 +195,7 @@ static ON_REACTOR struct span on_received(void *user, uint32_t slot, struct span
     struct publisher *p = user;
     (void)old;
     if (p->in_body || take_head(p, &in))
-        skip_body(p, &in);
+        take_body(p, &in);
     /* Only an answer says that it closes, so behind its body it is over. */
     const bool over = !p->in_body && p->closes;
     if (p->state == PUBLISHER_BROKEN || over) {

@@ -6,7 +6,7 @@
 #include "load/response.h"
 #include "load/url.h"
 
-enum { PUBLISHER_KIND = 1, PUBLISHER_WHY_MAX = 160 };
+enum { PUBLISHER_KIND = 1, PUBLISHER_WHY_MAX = 160, PUBLISHER_ANSWER_MAX = 1024 };
 
 enum publisher_state {
     PUBLISHER_AWAY, /* not connected; connects with the next message */
@@ -29,6 +29,7 @@ struct publisher {
     unsigned status; /* of the answer */
     struct http_body body;
     struct text request;
+    struct text answer;         /* its body, as far as it is short */
     uint64_t due_ns;            /* since when the message has been to be accepted */
     uint64_t sent_ns, retry_ns; /* retry_ns: 0, or when to try the same again */
     uint64_t accepted;          /* messages */
@@ -41,6 +42,8 @@ void publisher_init(struct publisher *p, struct engine *e, const struct url *url
 void publisher_fini(struct publisher *p);
 /* Only while not busy and not broken. */
 ON_REACTOR void publisher_send(struct publisher *p, struct bytes payload);
+/* The last message's id, as {"id":"..."} in the answer has it; absent: it has none. */
+struct bytes publisher_last_id(const struct publisher *p);
 /* Tries again what is due, gives up what takes too long. Returns when it wants to be called next.
  */
 ON_REACTOR uint64_t publisher_tick(struct publisher *p);

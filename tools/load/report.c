@@ -320,7 +320,8 @@ void report_add_sentence(struct text *out, const struct report *r)
         say_connect(out, r);
         break;
     case LOAD_DOCTOR:
-        UNREACHABLE("doctor runs nothing");
+    case LOAD_COMPARE:
+        UNREACHABLE("they have reports of their own");
     }
     say_drain(out, r);
     text_add_str(out, r->interrupted ? " (interrupted)." : ".");

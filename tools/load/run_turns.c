@@ -63,6 +63,7 @@ static ON_REACTOR bool rest_until(struct run *r, const struct rest *rest, uint64
 bool run_rest(struct run *r, uint64_t seconds, const char *what)
 {
     const struct rest rest = {what, clock_monotonic_ns(), seconds};
+    r->engine.now_ns = rest.began_ns; /* it may have had no turn for long */
     const bool goes_on = rest_until(r, &rest, rest.began_ns + seconds * NS_PER_S);
     progress_end(&r->progress);
     return goes_on;

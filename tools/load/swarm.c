@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "load/events.h"
 #include "load/frames.h"
+#include "load/poll.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -42,6 +43,11 @@ static const struct swarm_target *target_of(const struct swarm *s, uint32_t numb
 static bool is_ws(const struct swarm *s, const struct peer *p)
 {
     return target_of(s, p->number)->handshake.url->scheme == URL_WS;
+}
+
+static bool polls(const struct swarm *s, const struct peer *p)
+{
+    return target_of(s, p->number)->handshake.polls;
 }
 
 /* --- opening ---------------------------------------------------------------------------------- */
@@ -99,7 +105,7 @@ static ON_REACTOR void on_connected(void *user, uint32_t slot)
         engine_send(s->engine, slot, text_bytes(&s->request));
 }
 
-static ON_REACTOR void become_open(struct swarm *s, uint32_t slot, const struct response *r)
+static ON_REACTOR void become_open(struct swarm *s, uint32_t slot)
 {
     struct peer *p = engine_peer(s->engine, slot);
     p->state = PEER_OPEN;
@@ -108,10 +114,16 @@ static ON_REACTOR void become_open(struct swarm *s, uint32_t slot, const struct 
     s->open++;
     latency_record(&s->handshake, s->engine->now_ns - p->began_ns);
     p->place = (struct checker_place){0};
-    if (!is_ws(s, p) && response_body_init(r, &p->body))
-        p->flags |= PEER_FRAMED;
     if (s->hooks.opened)
         s->hooks.opened(s->hooks.user, slot);
+}
+
+static ON_REACTOR void begin_stream(struct swarm *s, uint32_t slot, const struct response *r)
+{
+    struct peer *p = engine_peer(s->engine, slot);
+    if (!is_ws(s, p) && response_body_init(r, &p->body))
+        p->flags |= PEER_FRAMED;
+    become_open(s, slot);
 }
 
 /* True: *in is past the head of the answer, and the subscriber is in. */
@@ -141,7 +153,7 @@ static ON_REACTOR bool take_answer(struct swarm *s, uint32_t slot, struct span *
     if (why)
         engine_fail(s->engine, slot, why);
     else
-        become_open(s, slot, &r);
+        begin_stream(s, slot, &r);
     return !why;
 }
 
@@ -238,10 +250,59 @@ static ON_REACTOR struct span take_events(struct swarm *s, uint32_t slot, struct
     return span_skip(in, in.len - left.len);
 }
 
+static ON_REACTOR void ask_again(struct swarm *s, uint32_t slot, struct bytes cursor)
+{
+    const uint32_t number = engine_peer(s->engine, slot)->number;
+    s->request.len = 0;
+    handshake_add_poll(&s->request, &target_of(s, number)->handshake, number, cursor);
+    if (s->request.failed)
+        engine_fail(s->engine, slot, strerror(ENOMEM));
+    else
+        engine_send(s->engine, slot, text_bytes(&s->request));
+}
+
+/* The first answer lets a poller in. */
+static ON_REACTOR void on_poll_answer(struct swarm *s, uint32_t slot, const struct poll_answer *a)
+{
+    char why[FAILURE_TEXT_MAX];
+    struct bytes body = a->body, message;
+    const struct peer *p = engine_peer(s->engine, slot);
+    if ((a->status != 200 && a->status != 204) || !a->cursor.at) {
+        snprintf(why, sizeof(why), "a poll is answered: HTTP %u", a->status);
+        engine_fail(s->engine, slot, why);
+        return;
+    }
+    if (p->state == PEER_OPENING)
+        become_open(s, slot);
+    while (p->state == PEER_OPEN && poll_next(&body, &message))
+        on_message(s, slot, message);
+    if (p->state == PEER_OPEN)
+        ask_again(s, slot, a->cursor);
+}
+
+static ON_REACTOR struct span take_poll(struct swarm *s, uint32_t slot, struct span in)
+{
+    struct bytes left = span_bytes(in);
+    struct poll_answer answer;
+    switch (poll_parse(&left, &answer)) {
+    case POLL_MORE:
+        break;
+    case POLL_BAD:
+        engine_fail(s->engine, slot, "an answer that is no HTTP, or has no length");
+        break;
+    case POLL_DONE:
+        on_poll_answer(s, slot, &answer);
+        break;
+    }
+    return span_skip(in, in.len - left.len);
+}
+
 static ON_REACTOR struct span on_received(void *user, uint32_t slot, struct span in, size_t old)
 {
     struct swarm *s = user;
     const struct peer *p = engine_peer(s->engine, slot);
+    if (polls(s, p))
+        return take_poll(s, slot, in);
     if (p->state == PEER_OPENING) {
         if (!take_answer(s, slot, &in))
             return in;
@@ -292,6 +353,18 @@ void swarm_leave(struct swarm *s, uint32_t slot)
     s->leaving++;
     store_be(normal, sizeof(normal), WS_CLOSE_NORMAL);
     engine_send_frame(s->engine, slot, WS_CLOSE, (struct bytes){normal, sizeof(normal)});
+}
+
+void swarm_cut(struct swarm *s)
+{
+    for (uint32_t number = 0; number < s->dialed; number++) {
+        const uint32_t slot = s->slots[number];
+        if (slot == SWARM_NO_SLOT || engine_peer(s->engine, slot)->state != PEER_OPEN)
+            continue;
+        s->open--;
+        s->slots[number] = SWARM_NO_SLOT;
+        engine_close(s->engine, slot, IO_CLOSE_RESET);
+    }
 }
 
 static ON_REACTOR void give_up(struct swarm *s, uint32_t slot)

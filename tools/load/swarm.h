@@ -73,5 +73,7 @@ ON_REACTOR void swarm_turn(struct swarm *s, uint64_t until_ns);
 /* Is there nobody to wait for any more: everybody has come or failed? */
 bool swarm_is_settled(const struct swarm *s);
 bool swarm_is_hopeless(const struct swarm *s);
+/* Resets everybody who is open, as a network that fails would. */
+ON_REACTOR void swarm_cut(struct swarm *s);
 /* Ends an open one: a WebSocket is closed as RFC 6455 wants it, an event stream is reset. */
 ON_REACTOR void swarm_leave(struct swarm *s, uint32_t slot);
