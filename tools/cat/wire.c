@@ -112,7 +112,7 @@ enum wire_event wire_receive(struct wire *w, uint64_t patience_ms)
 
 struct span wire_unread(const struct wire *w)
 {
-    return (struct span){w->in.at + w->taken, w->in.len - w->taken};
+    return span_skip((struct span){w->in.at, w->in.len}, w->taken);
 }
 
 void wire_take(struct wire *w, size_t len)

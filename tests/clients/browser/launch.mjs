@@ -13,12 +13,12 @@ export function tell(report) {
     console.log(JSON.stringify(report));
 }
 
-// Everything the browser complains about while the page is open, but for cut connections, which it
-// reports as failed loads.
+// Everything the browser complains about while the page is open, but for what a server that goes away
+// causes: failed loads, and 503 while it drains.
 export function complaints(page) {
     const found = [];
     page.on('console', (message) => {
-        if (message.type() === 'error' && !message.text().includes('net::ERR_'))
+        if (message.type() === 'error' && !/net::ERR_|status of 503/.test(message.text()))
             found.push(message.text());
     });
     page.on('pageerror', (error) => found.push(error.message));
