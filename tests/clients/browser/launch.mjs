@@ -13,8 +13,8 @@ export function tell(report) {
     console.log(JSON.stringify(report));
 }
 
-// Everything the browser complains about while the page is open, but for what a server that goes away
-// causes: failed loads, and 503 while it drains.
+// Everything the browser complains about while the page is open, but for what a server that goes
+// away causes: failed loads, and 503 while it drains.
 export function complaints(page) {
     const found = [];
     page.on('console', (message) => {
